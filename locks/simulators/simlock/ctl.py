@@ -1,0 +1,140 @@
+"""The simulator's command line: the control API for people and scripts."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Sequence
+from typing import Any
+from urllib.parse import quote
+
+from locks.simulators.simlock.actions import GATEWAY_ACTIONS, LOCK_ACTIONS, Action, Field, FieldType
+
+TIMEOUT_S = 10
+READS = {
+    "list": ("locks", "all locks as they truly are"),
+    "gateways": ("gateways", "all gateways"),
+    "stats": ("stats?requests=0", "writes, overlaps, duplicate live codes"),
+    "cloud": ("cloud", "troubles of the whole cloud"),
+    "time": ("clock", "the simulated time"),
+}
+
+
+def parser() -> argparse.ArgumentParser:
+    """All words of the command line."""
+    top = argparse.ArgumentParser(prog="python -m locks.simulators.simlock ctl")
+    top.add_argument("--url", default="http://127.0.0.1:8001", help="where the simulator listens")
+    top.add_argument("--token", default="", help="the control token, if it was started with one")
+    words = top.add_subparsers(dest="word", required=True)
+    for name, (path, text) in READS.items():
+        words.add_parser(name, help=text).set_defaults(path=path)
+    for name, action in LOCK_ACTIONS.items():
+        _add_action(words.add_parser(name, help=f"lock: {action.label}"), action, noun="lock")
+    memory = words.add_parser("memory", help="what one lock holds")
+    memory.add_argument("lock")
+    gateways = words.add_parser("gateway", help="do something to a gateway").add_subparsers(
+        dest="action", required=True
+    )
+    for name, gateway_action in GATEWAY_ACTIONS.items():
+        _add_action(
+            gateways.add_parser(name, help=gateway_action.label), gateway_action, noun="gateway"
+        )
+    _add_plain_words(words)
+    return top
+
+
+def _add_plain_words(words: Any) -> None:
+    add = words.add_parser("add", help="hang up a lock")
+    add.add_argument("lock")
+    add.add_argument("--name", default=None)
+    add.add_argument("--gateway", default="")
+    add.add_argument("--no-window", action="store_true", help="a lock that keeps no time windows")
+    set_time = words.add_parser("set-time", help="move time for all locks")
+    set_time.add_argument("--advance-s", type=float, required=True)
+    latency = words.add_parser("latency", help="how long each command takes by default")
+    latency.add_argument("ms", type=float)
+    outage = words.add_parser("outage", help="trouble of the whole cloud")
+    outage.add_argument("kind", choices=["none", "error", "drop", "hang"])
+    words.add_parser("reset", help="forget all locks")
+
+
+def _add_action(parser_: argparse.ArgumentParser, action: Action[Any], *, noun: str) -> None:
+    parser_.add_argument(noun)
+    for field in action.fields:
+        parser_.add_argument(f"--{field.name.replace('_', '-')}", **_option(field))
+
+
+def _option(field: Field) -> dict[str, Any]:
+    if field.type is FieldType.BOOL and not field.default:
+        return {"action": "store_true"}
+    return {
+        "default": field.default,
+        "required": field.default is None,
+        "choices": field.choices or None,
+    }
+
+
+def call_for(args: argparse.Namespace) -> tuple[str, str, dict[str, Any]]:
+    """Method, path and body for the words that were typed."""
+    if args.word in READS:
+        return "GET", args.path, {}
+    if args.word in LOCK_ACTIONS:
+        return (
+            "POST",
+            f"locks/{quote(args.lock)}/{args.word}",
+            _values(args, LOCK_ACTIONS[args.word]),
+        )
+    if args.word == "gateway":
+        return (
+            "POST",
+            f"gateways/{quote(args.gateway)}/{args.action}",
+            _values(args, GATEWAY_ACTIONS[args.action]),
+        )
+    return _plain_call(args)
+
+
+def _plain_call(args: argparse.Namespace) -> tuple[str, str, dict[str, Any]]:
+    match args.word:
+        case "memory":
+            return "GET", f"locks/{quote(args.lock)}/memory", {}
+        case "add":
+            doc = {"id": args.lock, "name": args.name or args.lock, "gateway": args.gateway}
+            return "POST", "locks", {"locks": [doc | {"native_window": not args.no_window}]}
+        case "set-time":
+            return "POST", "clock", {"advance_s": args.advance_s}
+        case "latency":
+            return "POST", "cloud", {"latency_ms": args.ms}
+        case "outage":
+            return "POST", "cloud", {"outage": "" if args.kind == "none" else args.kind}
+        case _:
+            return "POST", "reset", {}
+
+
+def _values(args: argparse.Namespace, action: Action[Any]) -> dict[str, Any]:
+    return {field.name: getattr(args, field.name) for field in action.fields}
+
+
+def main(argv: Sequence[str]) -> int:
+    """Do what was typed and print the answer. Returns 1 when the simulator says no or cannot be reached."""
+    args = parser().parse_args(argv)
+    method, path, body = call_for(args)
+    request = urllib.request.Request(  # noqa: S310 - the address is the caller's own simulator
+        f"{args.url.rstrip('/')}/control/{path}",
+        data=json.dumps(body).encode() if method == "POST" else None,
+        method=method,
+        headers={"content-type": "application/json", "authorization": f"Bearer {args.token}"},
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=TIMEOUT_S) as response:  # noqa: S310 - as above
+            doc = json.load(response)
+    except urllib.error.HTTPError as error:
+        sys.stderr.write(f"{error.read().decode(errors='replace')}\n")
+        return 1
+    except OSError:
+        sys.stderr.write(f"No simulator answers at {args.url}. Is it running?\n")
+        return 1
+    sys.stdout.write(f"{json.dumps(doc, indent=2)}\n")
+    return 0
