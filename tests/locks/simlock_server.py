@@ -103,7 +103,9 @@ class SimlockServer:
         """Any action on one lock: act("L1", "lose-ack", calls=2, silence="drop")."""
         return self.post(f"locks/{quote(lock_id)}/{action}", **values)
 
-    def act_on_all(self, action: str, locks: Sequence[str] | str = "all", **values: Any) -> dict[str, Any]:
+    def act_on_all(
+        self, action: str, locks: Sequence[str] | str = "all", **values: Any
+    ) -> dict[str, Any]:
         """The same action on many locks, or on all."""
         return self.post("actions", action=action, locks=locks, values=values)
 
@@ -157,7 +159,9 @@ def _by_handle(credentials: Sequence[dict[str, Any]]) -> dict[str, dict[str, Any
 
 
 @contextmanager
-def start_simlock(*, data: str = ":memory:", token: str = TOKEN, port: int = 0) -> Iterator[SimlockServer]:
+def start_simlock(
+    *, data: str = ":memory:", token: str = TOKEN, port: int = 0
+) -> Iterator[SimlockServer]:
     """A running simulator for the length of a ``with`` block, on a free port unless one is given."""
     server = SimlockServer(data=data, token=token, port=port)
     try:
