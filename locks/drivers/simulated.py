@@ -140,8 +140,8 @@ class SimulatedDriver:
         self.capabilities = Capabilities(timeout_s=timeout_s)
         # Connecting must give up well before the whole call does: that nothing was sent is worth knowing.
         timeout = httpx2.Timeout(timeout_s, connect=timeout_s / 3, pool=timeout_s / 3)
+        self._base_url = base_url.rstrip("/")
         self._client = httpx2.AsyncClient(
-            base_url=base_url,
             headers={"authorization": f"Bearer {token}"},
             timeout=timeout,
             transport=ManyPools(),
@@ -257,7 +257,9 @@ class SimulatedDriver:
         """One request, at most ``timeout_s`` long, its every ending put into one of three words."""
         try:
             async with asyncio.timeout(self.capabilities.timeout_s):
-                response = await self._client.request(method, path, json=body, params=params)
+                response = await self._client.request(
+                    method, f"{self._base_url}{path}", json=body, params=params
+                )
             return _read(response, secret=secret)
         except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout):
             return Refused(NOT_SENT)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from typing import TYPE_CHECKING, cast
 
 from starlette.types import Scope
@@ -25,6 +26,8 @@ class CuttableProtocol(HttpProtocol):
         """Remember the line."""
         self._peer = tuple(transport.get_extra_info("peername")[:2])
         _lines[self._peer] = cast("asyncio.Transport", transport)
+        # Head and body of an answer go out one by one; unsaid, the second waits 40 ms for the first.
+        transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         super().connection_made(cast("asyncio.Transport", transport))
 
     def connection_lost(self, exc: Exception | None) -> None:

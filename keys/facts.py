@@ -1,0 +1,258 @@
+"""Turns rows into the rule's facts: one query for any number of doors, one digest for all who ask.
+
+Delivery, screens, API and commands read the same columns through here, so they cannot disagree about what is true.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+from django.db.models import QuerySet
+
+from keys.models import Assignment
+from keys.rules import (
+    CheckIn,
+    Decision,
+    Facts,
+    OnLock,
+    Permission,
+    Phase,
+    Reach,
+    Refusal,
+    Times,
+    decide,
+    next_look_at,
+    phase_at,
+    waits,
+)
+
+
+class Row(NamedTuple):
+    """What is known of one assignment, as plain values in the order of ``COLUMNS``."""
+
+    id: int
+    property_id: int
+    key_id: int
+    credential_id: int
+    keychain_door_id: int
+    door_id: int
+    lock_id: int | None
+    writer_id: int | None
+    kind: str
+    starts_at: datetime
+    ends_at: datetime
+    revision: int
+    sent_revision: int | None
+    written_revision: int | None
+    refused_revision: int | None
+    address: str
+    problem: str
+    problem_since: datetime | None
+    tries: int
+    retry_at: datetime | None
+    next_attempt_at: datetime | None
+    waits: str
+    headline: str
+    headline_since: datetime | None
+    reserved_digest: str | None
+    permission: str
+    removed_at: datetime | None
+    person_removed_at: datetime | None
+    retired_at: datetime | None
+    revoked_at: datetime | None
+    departed_at: datetime | None
+    reservation_id: int | None
+    checked_in_at: datetime | None
+    checked_in_online_at: datetime | None
+    integration_state: str | None
+    lock_ref: str | None
+    lock_online: bool | None
+    lock_next_try_at: datetime | None
+    native_window: bool | None
+    takes_door_codes: bool | None
+    takes_smartkeys: bool | None
+    takes_keycards: bool | None
+    account_id: int | None
+    account_state: str | None
+    gateway_online: bool | None
+    mode: str
+    check_in_rule: str
+    lead_minutes: int
+
+
+COLUMNS: tuple[str, ...] = (
+    "id",
+    "property_id",
+    "key_id",
+    "credential_id",
+    "keychain_door_id",
+    "door_id",
+    "lock_id",
+    "writer_id",
+    "kind",
+    "starts_at",
+    "ends_at",
+    "revision",
+    "sent_revision",
+    "written_revision",
+    "refused_revision",
+    "address",
+    "problem",
+    "problem_since",
+    "tries",
+    "retry_at",
+    "next_attempt_at",
+    "waits",
+    "headline",
+    "headline_since",
+    "reserved_digest",
+    "keychain_door__permission",
+    "keychain_door__removed_at",
+    "credential__person__removed_at",
+    "credential__retired_at",
+    "key__revoked_at",
+    "key__departed_at",
+    "key__reservation_id",
+    "key__reservation__checked_in_at",
+    "key__reservation__checked_in_online_at",
+    "key__reservation__integration__state",
+    "lock__external_id",
+    "lock__is_online",
+    "lock__next_try_at",
+    "lock__native_window",
+    "lock__takes_door_codes",
+    "lock__takes_smartkeys",
+    "lock__takes_keycards",
+    "lock__account_id",
+    "lock__account__state",
+    "lock__gateway__is_online",
+    "property__mode",
+    "property__check_in_rule",
+    "property__write_lead_minutes",
+)
+
+_PERMISSION = {permission.value: permission for permission in Permission}
+_CONNECTED = "connected"
+_DESK_ONLY = "front_desk"
+_NOT_REQUIRED = "not_required"
+
+
+def rows_of(assignments: QuerySet[Assignment]) -> list[Row]:
+    """Read the facts of these assignments in one query."""
+    return [Row._make(values) for values in assignments.values_list(*COLUMNS)]
+
+
+def is_over(row: Row) -> bool:
+    """Ended before its time: revoked, left, or the door, person or credential taken off the key."""
+    return bool(
+        row.revoked_at
+        or row.departed_at
+        or row.removed_at
+        or row.person_removed_at
+        or row.retired_at
+    )
+
+
+def times_of(row: Row) -> Times:
+    """The moments that count for this row; offline locks are retried on the lock's schedule, not the credential's."""
+    opens_at = None
+    if row.native_window is False:
+        opens_at = row.starts_at - timedelta(minutes=row.lead_minutes)
+    unreachable = row.lock_online is False or row.gateway_online is False
+    return Times(
+        row.starts_at, row.ends_at, opens_at, row.lock_next_try_at if unreachable else row.retry_at
+    )
+
+
+def on_lock(row: Row) -> OnLock:
+    """What the lock is known to hold of this credential."""
+    if row.sent_revision is not None:
+        return OnLock.UNKNOWN
+    if row.written_revision is None:
+        return OnLock.ABSENT
+    return OnLock.CURRENT if row.written_revision == row.revision else OnLock.STALE
+
+
+def check_in(row: Row) -> CheckIn:
+    """The second gate. A desk check-in also satisfies a property that asks for online check-in."""
+    if row.reservation_id is None or row.check_in_rule == _NOT_REQUIRED:
+        return CheckIn.NOT_REQUIRED
+    online = row.checked_in_online_at is not None and row.check_in_rule != _DESK_ONLY
+    if row.checked_in_at is not None or online:
+        return CheckIn.DONE
+    return CheckIn.WAITING if row.integration_state == _CONNECTED else CheckIn.NOT_KNOWN
+
+
+def reach(row: Row) -> Reach:
+    """Whether the lock can be spoken to, widest trouble first."""
+    if row.lock_id is None:
+        return Reach.NO_LOCK
+    if row.account_state != "working":
+        return Reach.ACCOUNT_BROKEN
+    if row.gateway_online is False:
+        return Reach.GATEWAY_OFFLINE
+    return Reach.READY if row.lock_online else Reach.LOCK_OFFLINE
+
+
+def refusal(row: Row) -> Refusal:
+    """A no that trying the same again cannot change."""
+    takes = {
+        "door_code": row.takes_door_codes,
+        "smartkey": row.takes_smartkeys,
+        "keycard": row.takes_keycards,
+    }[row.kind]
+    if row.lock_id is not None and not takes:
+        return Refusal.UNSUPPORTED
+    if row.refused_revision != row.revision:
+        return Refusal.NONE
+    return Refusal.LOCK_FULL if row.problem == "no_space" else Refusal.REFUSED
+
+
+def digest(row: Row, *, now: datetime) -> tuple[Facts, Times]:
+    """The rule's facts about this row at this moment."""
+    times = times_of(row)
+    phase = phase_at(now=now, times=times, over=is_over(row))
+    facts = Facts(
+        _PERMISSION[row.permission],
+        check_in(row),
+        row.mode == "live",
+        phase,
+        on_lock(row),
+        reach(row),
+        refusal(row),
+        times.retry_at is None or now >= times.retry_at,
+    )
+    return facts, times
+
+
+class Answer(NamedTuple):
+    """The rule's answer about one row, and when to ask again without news."""
+
+    row: Row
+    facts: Facts
+    decision: Decision
+    next_at: datetime | None
+    waits: str
+    headline: str
+
+
+def answer(row: Row, *, now: datetime) -> Answer:
+    """Ask the rule about one row."""
+    facts, times = digest(row, now=now)
+    decision = decide(facts)
+    next_at = next_look_at(now=now, decision=decision, times=times)
+    entry = "" if facts.phase is Phase.OVER else waits(facts, decision).value
+    head = decision.headline
+    return Answer(row, facts, decision, next_at, entry, head.value if head else "")
+
+
+def answers(rows: list[Row], *, now: datetime) -> Iterator[Answer]:
+    """Ask the rule about many rows."""
+    return (answer(row, now=now) for row in rows)
+
+
+def values(rows: QuerySet[Assignment], *extra: str) -> Any:
+    """The facts' columns and some more, for callers that need both in one query."""
+    return rows.values_list(*COLUMNS, *extra)

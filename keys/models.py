@@ -1,0 +1,324 @@
+"""What a guest holds: the key, its doors, its credentials, and the place of each credential on each door's lock."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.db.models import F, Q
+
+from keys.rules import Hold, Permission, Waits
+from locks.history import History, Tracked
+from locks.models import Door, KindChoice, Lock, Property, Writer
+from locks.vault import EncryptedTextField
+from pms.models import Outage, Reservation
+
+
+class PermissionChoice(models.TextChoices):
+    """The rule's permissions as staff read them in history."""
+
+    AUTOMATIC = Permission.AUTOMATIC.value, "On: by the property’s rule"
+    ALLOWED_BEFORE_CHECK_IN = Permission.ALLOWED_BEFORE_CHECK_IN.value, "On: also before check-in"
+    HELD_BY_STAFF = Permission.HELD_BY_STAFF.value, "Off: by staff"
+    HELD_BY_OUTAGE = Permission.HELD_BY_OUTAGE.value, "Off: came in while the PMS was broken"
+
+
+class Guest(models.Model):
+    """A person as the hotel knows them. No field history: erasing pseudonymizes the row and nothing remembers."""
+
+    property = models.ForeignKey(Property, on_delete=models.PROTECT, related_name="guests")
+    name = models.CharField(max_length=200)
+    email = EncryptedTextField(blank=True, default="")
+    phone = EncryptedTextField(blank=True, default="")
+    external_id = models.CharField(max_length=80, blank=True)
+    erased_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["property", "external_id"], name="guest_by_pms_id")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Key(Tracked):
+    """A guest's access for a window of time, from a reservation or made by staff.
+
+    ``starts_at`` and ``ends_at`` (UTC, end excluded) are what counts. ``pms_starts_at`` and ``pms_ends_at`` are what the
+    PMS says; they differ only where staff set their own time, which survives the PMS until staff release it.
+    ``label`` and ``search`` carry the guest's name for lists; they and the guests have no history.
+    """
+
+    class Revoked(models.TextChoices):
+        BY_STAFF = "staff", "Revoked by staff"
+        CANCELLED = "cancelled", "Reservation cancelled"
+        NO_SHOW = "no_show", "No show"
+        DELETED = "deleted", "Reservation deleted in the PMS"
+
+    property = models.ForeignKey(Property, on_delete=models.PROTECT, related_name="keys")
+    reservation = models.OneToOneField(
+        Reservation, on_delete=models.PROTECT, null=True, blank=True, related_name="key"
+    )
+    label = models.CharField(max_length=200)
+    starts_at = models.DateTimeField()
+    ends_at = models.DateTimeField()
+    starts_by_staff = models.BooleanField(default=False)
+    ends_by_staff = models.BooleanField(default=False)
+    pms_starts_at = models.DateTimeField(null=True, blank=True)
+    pms_ends_at = models.DateTimeField(null=True, blank=True)
+    departed_at = models.DateTimeField(null=True, blank=True)
+    revoked_at = models.DateTimeField(null=True, blank=True)
+    revoked_because = models.CharField(max_length=10, choices=Revoked.choices, blank=True)
+    created_at = models.DateTimeField()
+    history = History(excluded_fields=["label"])
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(starts_at__lt=F("ends_at")),
+                name="key_window_has_length",
+                violation_error_message="The departure must be after the arrival.",
+            ),
+            models.CheckConstraint(
+                condition=Q(revoked_at=None, revoked_because="")
+                | (Q(revoked_at__isnull=False) & ~Q(revoked_because="")),
+                name="revoked_says_why",
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["property", "starts_at", "id"],
+                condition=Q(revoked_at=None),
+                name="keys_by_start",
+            ),
+            models.Index(
+                fields=["property", "ends_at", "id"],
+                condition=Q(revoked_at=None),
+                name="keys_by_end",
+            ),
+            models.Index(
+                fields=["property", "-revoked_at", "-id"],
+                condition=Q(revoked_at__isnull=False),
+                name="keys_revoked",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"Key {self.pk}"
+
+
+class Person(models.Model):
+    """One of the people of a key; each has their own credentials."""
+
+    property = models.ForeignKey(Property, on_delete=models.PROTECT, related_name="+")
+    key = models.ForeignKey(Key, on_delete=models.PROTECT, related_name="people")
+    guest = models.ForeignKey(Guest, on_delete=models.PROTECT, related_name="people")
+    is_main = models.BooleanField(default=False)
+    removed_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["key", "guest"], name="guest_once_per_key"),
+            models.UniqueConstraint(
+                fields=["key"], condition=Q(is_main=True), name="one_main_person_per_key"
+            ),
+        ]
+
+
+class KeychainDoor(Tracked):
+    """A door in a keychain: Allow Provisioning, and its own window and limits if it has any.
+
+    ``permission_since`` is when the permission last changed. Weekdays are a bit per day, Monday first; the limits of
+    weekday and hour are shown to staff and stored; no lock enforces them yet. ``removed_at`` ends the door's part in
+    the key while its credentials are taken off.
+    """
+
+    class Origin(models.TextChoices):
+        STAFF = "staff", "Added by staff"
+        ROOM = "room", "The reservation’s room"
+        LINKED = "linked", "Linked door"
+
+    property = models.ForeignKey(Property, on_delete=models.PROTECT, related_name="+")
+    key = models.ForeignKey(Key, on_delete=models.PROTECT, related_name="doors")
+    door = models.ForeignKey(Door, on_delete=models.PROTECT, related_name="keychain_doors")
+    origin = models.CharField(max_length=10, choices=Origin.choices, default=Origin.STAFF)
+    permission = models.CharField(
+        "Allow Provisioning",
+        max_length=24,
+        choices=PermissionChoice.choices,
+        default=PermissionChoice.AUTOMATIC,
+    )
+    permission_since = models.DateTimeField()
+    outage = models.ForeignKey(
+        Outage, on_delete=models.PROTECT, null=True, blank=True, related_name="held_doors"
+    )
+    starts_at = models.DateTimeField(null=True, blank=True)
+    ends_at = models.DateTimeField(null=True, blank=True)
+    weekdays = models.PositiveSmallIntegerField(default=127)
+    from_hour = models.TimeField(null=True, blank=True)
+    to_hour = models.TimeField(null=True, blank=True)
+    removed_at = models.DateTimeField(null=True, blank=True)
+    history = History()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["key", "door"],
+                name="door_once_per_keychain",
+                violation_error_message="This door is in the keychain already.",
+            ),
+            models.CheckConstraint(
+                condition=Q(permission__in=[choice.value for choice in Permission]),
+                name="permission_is_known",
+            ),
+            models.CheckConstraint(
+                condition=Q(starts_at=None) | Q(ends_at=None) | Q(starts_at__lt=F("ends_at")),
+                name="door_window_has_length",
+                violation_error_message="The departure must be after the arrival.",
+            ),
+            models.CheckConstraint(condition=Q(weekdays__gte=1, weekdays__lte=127), name="some_weekday"),
+            models.CheckConstraint(
+                condition=~Q(permission=Permission.HELD_BY_OUTAGE.value) | Q(outage__isnull=False),
+                name="held_by_which_outage",
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["outage"],
+                condition=Q(permission=Permission.HELD_BY_OUTAGE.value),
+                name="doors_held_by_outage",
+            ),
+        ]
+
+
+class Credential(models.Model):
+    """A Door Code, SmartKey or keycard of one person; the same on all doors of the key.
+
+    ``revision`` grows with every new secret. ``secret_digest`` finds equal secrets without decrypting. ``note`` tells
+    staff what replaced what, without the codes of others.
+    """
+
+    class Policy(models.TextChoices):
+        RANDOM = "random", "Random"
+        PREFERRED = "preferred", "Preferred"
+        STRICT = "strict", "Strict"
+
+    property = models.ForeignKey(Property, on_delete=models.PROTECT, related_name="+")
+    key = models.ForeignKey(Key, on_delete=models.PROTECT, related_name="credentials")
+    person = models.ForeignKey(Person, on_delete=models.PROTECT, related_name="credentials")
+    kind = models.CharField(max_length=12, choices=KindChoice.choices)
+    policy = models.CharField(max_length=10, choices=Policy.choices, default=Policy.RANDOM)
+    secret = EncryptedTextField()
+    secret_digest = models.CharField(max_length=64)
+    revision = models.PositiveIntegerField(default=1)
+    note = models.CharField(max_length=200, blank=True)
+    drawn_at = models.DateTimeField()
+    retired_at = models.DateTimeField(null=True, blank=True)
+    history = History(excluded_fields=["secret", "secret_digest", "note"])
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["person", "kind"],
+                condition=Q(retired_at=None),
+                name="one_credential_per_kind_and_person",
+            ),
+        ]
+
+
+class Recheck(models.Model):
+    """A rule of this property changed: all its live doors must be decided again, from ``after_id`` on."""
+
+    property = models.OneToOneField(Property, on_delete=models.CASCADE, primary_key=True)
+    after_id = models.BigIntegerField(default=0)
+    asked_at = models.DateTimeField()
+
+
+class Assignment(models.Model):
+    """One credential on one door's lock: what is wanted, what is out, what is known, and when to look again.
+
+    ``revision`` grows whenever what the lock should hold changes (the secret or the window). ``sent_revision`` is set
+    before a call and cleared when its outcome is known: set means the outcome is unknown. ``written_revision`` is what
+    the lock is known to hold, none when it is known to hold nothing. ``reserved_digest`` keeps the secret to this
+    door while it is wanted there or may still lie there; ``lock_digest`` is the secret that was last sent, which after a
+    change is still the old one until the lock has the new. ``next_attempt_at`` is the queue. ``waits`` and ``headline``
+    are the rule's last answer, for lists only: pages about one key ask the rule again.
+    """
+
+    property = models.ForeignKey(Property, on_delete=models.PROTECT, related_name="+")
+    key = models.ForeignKey(Key, on_delete=models.PROTECT, related_name="assignments")
+    credential = models.ForeignKey(Credential, on_delete=models.PROTECT, related_name="assignments")
+    keychain_door = models.ForeignKey(
+        KeychainDoor, on_delete=models.PROTECT, related_name="assignments"
+    )
+    door = models.ForeignKey(Door, on_delete=models.PROTECT, related_name="assignments")
+    lock = models.ForeignKey(Lock, on_delete=models.PROTECT, null=True, related_name="assignments")
+    writer = models.ForeignKey(
+        Writer, on_delete=models.PROTECT, null=True, related_name="assignments"
+    )
+    kind = models.CharField(max_length=12, choices=KindChoice.choices)
+    reserved_digest = models.CharField(max_length=64, null=True)
+    lock_digest = models.CharField(max_length=64, null=True)
+    starts_at = models.DateTimeField()
+    ends_at = models.DateTimeField()
+    revision = models.PositiveIntegerField(default=1)
+    sent_revision = models.PositiveIntegerField(null=True)
+    written_revision = models.PositiveIntegerField(null=True)
+    address = models.CharField(max_length=100, blank=True, default="")
+    refused_revision = models.PositiveIntegerField(null=True)
+    problem = models.CharField(max_length=40, blank=True, default="")
+    problem_since = models.DateTimeField(null=True)
+    tries = models.PositiveIntegerField(default=0)
+    retry_at = models.DateTimeField(null=True)
+    next_attempt_at = models.DateTimeField(null=True)
+    proof = models.CharField(max_length=12, blank=True, default="")
+    proven_at = models.DateTimeField(null=True)
+    waits = models.CharField(max_length=8, choices=[(w.value, w.value) for w in Waits], default="")
+    headline = models.CharField(
+        max_length=24, choices=[(h.value, h.value) for h in Hold], blank=True, default=""
+    )
+    headline_since = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["credential", "door"], name="credential_once_per_door"
+            ),
+            models.UniqueConstraint(
+                fields=["door", "kind", "reserved_digest"],
+                condition=Q(reserved_digest__isnull=False),
+                name="secret_once_per_door",
+            ),
+            models.CheckConstraint(
+                condition=Q(written_revision=None) | Q(written_revision__lte=F("revision")),
+                name="lock_is_never_ahead",
+            ),
+            models.CheckConstraint(
+                condition=Q(sent_revision=None) | Q(sent_revision__lte=F("revision")),
+                name="sent_is_never_ahead",
+            ),
+            models.CheckConstraint(
+                condition=Q(reserved_digest__isnull=False)
+                | Q(written_revision=None, sent_revision=None),
+                name="what_is_on_a_lock_stays_reserved",
+            ),
+            models.CheckConstraint(
+                condition=Q(lock=None, writer=None) | Q(lock__isnull=False, writer__isnull=False),
+                name="a_lock_has_its_writer",
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["next_attempt_at", "writer"],
+                condition=Q(next_attempt_at__isnull=False),
+                name="assignments_due",
+            ),
+            models.Index(
+                fields=["writer", "next_attempt_at"],
+                condition=Q(next_attempt_at__isnull=False),
+                name="assignments_of_writer",
+            ),
+            models.Index(
+                fields=["property", "waits", "starts_at", "key"],
+                condition=~Q(waits=""),
+                name="assignments_waiting",
+            ),
+            models.Index(fields=["lock"], name="assignments_on_lock"),
+        ]

@@ -1,0 +1,194 @@
+"""The words of the product: the tag, both tooltips, and one sentence per reason to wait. Nothing else explains."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, tzinfo
+
+from keys.rules import WHO_CLEARS, Action, Hold
+
+PENDING_TAG = "Pending Provisioning"
+PENDING_TOOLTIP = (
+    "The credentials haven’t been assigned to the door yet. This can occur if provisioning was manually disabled or if, "
+    "based on your configuration settings, the linked PMS reservation hasn’t been checked in (either at the front desk or online)."
+)
+ALLOW_TOOLTIP = (
+    "Once provisioning is allowed, the credentials will be written to the door and will become valid for the selected time "
+    "period. If provisioning is disabled, the system will not write the credentials yet, and they will need to be enabled "
+    "manually later."
+)
+ERROR_4117 = (
+    "The code was not successfully written to the lock. "
+    "Check that Allow Provisioning is enabled on that reservation and that the lock is online"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scene:
+    """What a sentence may mention. Times are aware; ``zone`` is the property's and is what people read."""
+
+    now: datetime
+    zone: tzinfo
+    door: str = "the door"
+    pms: str = "the PMS"
+    check_in: str = "at the front desk or online"
+    opens_at: datetime | None = None
+    ends_at: datetime | None = None
+    retry_at: datetime | None = None
+    lead_minutes: int = 0
+    offline_since: datetime | None = None
+    last_word_at: datetime | None = None
+    held_by: str = ""
+    problem: str = ""
+    account: str = "the lock account"
+    gateway: str = "the gateway"
+    kind: str = "credential"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Words:
+    """One reason in words: what holds, and what happens next by itself."""
+
+    sentence: str
+    next: str
+    who: str
+
+
+def clock(moment: datetime | None, scene: Scene) -> str:
+    """A time as staff of the property read it: 21:14 today, with the day otherwise."""
+    if moment is None:
+        return "unknown"
+    local, today = moment.astimezone(scene.zone), scene.now.astimezone(scene.zone).date()
+    if local.date() == today:
+        return f"{local:%H:%M}"
+    return f"{local:%H:%M} on {local.day} {local:%b}"
+
+
+PROBLEMS: dict[str, str] = {
+    "lock_unreachable": "the lock did not answer",
+    "gateway_unreachable": "the gateway did not answer",
+    "vendor_unreachable": "the lock system did not answer",
+    "busy": "the lock was busy",
+    "rate_limited": "the lock system asked to slow down",
+    "duplicate_code": "the lock already holds this code",
+    "no_space": "the lock’s memory is full",
+    "invalid_code": "the lock does not accept this code",
+    "invalid_window": "the lock does not accept this time window",
+    "rejected": "the lock refused without a reason",
+    "lock_removed": "the lock system no longer knows this lock",
+    "unsupported": "the lock cannot hold this kind of credential",
+    "auth": "the lock account was refused",
+    "bad_request": "the lock system did not understand the request",
+    "unexplained": "the lock system gave no usable answer",
+    "not_confirmed": "the lock’s answer was lost",
+}
+
+
+def problem_text(problem: str) -> str:
+    """A cause in words; an unknown cause is shown as it is."""
+    return PROBLEMS.get(problem, problem.replace("_", " ") or "no reason given")
+
+
+def words(hold: Hold, scene: Scene) -> Words:
+    """One sentence for this reason, what happens next by itself, and who can change it."""
+    return Words(
+        sentence=_sentence(hold, scene), next=_next(hold, scene), who=WHO_CLEARS[hold].value
+    )
+
+
+def _sentence(hold: Hold, scene: Scene) -> str:
+    match hold:
+        case Hold.STILL_ON_LOCK:
+            return "Switched off, still on the lock, may still open."
+        case Hold.REMOVAL_PENDING:
+            return "Removal pending – code may still open."
+        case Hold.DISABLED_BY_STAFF:
+            by = f" by {scene.held_by}" if scene.held_by else ""
+            return f"Allow Provisioning was switched off{by}."
+        case Hold.CAME_IN_DURING_OUTAGE:
+            return "The PMS connection was broken when the reservation came in."
+        case Hold.CHECK_IN_UNKNOWN:
+            since = clock(scene.last_word_at, scene)
+            return f"No word from {scene.pms} since {since}, its check-in is unknown."
+        case Hold.NOT_CHECKED_IN:
+            return f"The reservation is not checked in ({scene.check_in})."
+        case Hold.SETUP_MODE:
+            return "The property is in Setup Mode, nothing is written to locks."
+        case Hold.NO_LOCK:
+            return f"No lock is installed on {scene.door}."
+        case Hold.UNSUPPORTED:
+            return f"The lock on {scene.door} cannot hold a {scene.kind}."
+        case _:
+            return _lock_sentence(hold, scene)
+
+
+def _lock_sentence(hold: Hold, scene: Scene) -> str:
+    match hold:
+        case Hold.ACCOUNT_BROKEN:
+            return f"{scene.account} is refused by the lock system."
+        case Hold.GATEWAY_OFFLINE:
+            return f"{scene.gateway} is offline since {clock(scene.offline_since, scene)}."
+        case Hold.LOCK_OFFLINE:
+            return f"The lock is offline since {clock(scene.offline_since, scene)}."
+        case Hold.LOCK_FULL:
+            return "The lock’s memory is full."
+        case Hold.REFUSED_BY_LOCK:
+            return f"The lock refused it: {problem_text(scene.problem)}."
+        case Hold.NOT_CONFIRMED:
+            return "Not confirmed: the lock’s answer was lost, it may or may not be there."
+        case Hold.RETRYING:
+            return f"The last attempt failed: {problem_text(scene.problem)}."
+        case Hold.NOT_DUE_YET:
+            early = (
+                f" (opens up to {scene.lead_minutes} minutes early)" if scene.lead_minutes else ""
+            )
+            return f"will be written at {clock(scene.opens_at, scene)}{early}"
+        case _:
+            return hold.value.replace("_", " ")
+
+
+def _next(hold: Hold, scene: Scene) -> str:
+    tried = f"Tried again by itself at {clock(scene.retry_at, scene)}"
+    match hold:
+        case Hold.STILL_ON_LOCK | Hold.REMOVAL_PENDING:
+            return f"{tried}, and as soon as the lock is back." if scene.retry_at else "Removed as soon as the lock answers."
+        case Hold.DISABLED_BY_STAFF | Hold.CAME_IN_DURING_OUTAGE:
+            return "Nothing by itself: staff enable Allow Provisioning and Save."
+        case Hold.CHECK_IN_UNKNOWN:
+            return "Written after Reconnect, as soon as the PMS reports the check-in."
+        case Hold.NOT_CHECKED_IN:
+            return "Written by itself at check-in."
+        case Hold.SETUP_MODE:
+            return "Written when the property goes Live."
+        case Hold.NO_LOCK:
+            return "Written when a lock is installed."
+        case Hold.UNSUPPORTED:
+            return "Nothing by itself: use another credential type."
+        case Hold.ACCOUNT_BROKEN:
+            return "Written when the account works again."
+        case Hold.GATEWAY_OFFLINE | Hold.LOCK_OFFLINE:
+            after = f" {tried}." if scene.retry_at else ""
+            return f"Written by itself as soon as it is back online.{after}"
+        case Hold.LOCK_FULL:
+            return "Nothing by itself: remove a credential from the lock."
+        case Hold.REFUSED_BY_LOCK:
+            return "Nothing by itself: regenerate the credential or change its time."
+        case Hold.NOT_CONFIRMED:
+            return f"The lock is read back by itself at {clock(scene.retry_at, scene)}."
+        case Hold.RETRYING:
+            return f"{tried}."
+        case Hold.NOT_DUE_YET:
+            return f"Written by itself at {clock(scene.opens_at, scene)}."
+
+
+def action_text(action: Action, *, on_its_lock: bool) -> str:
+    """What a door without a reason to wait shows."""
+    match action:
+        case Action.WRITE:
+            return "Being written to the lock now."
+        case Action.REMOVE:
+            return "Being removed from the lock now."
+        case Action.WAIT:
+            return "Waiting."
+        case Action.DONE:
+            return "On the lock." if on_its_lock else "Not on the lock."

@@ -1,0 +1,73 @@
+"""The clocks of Portal: the database's for leases and deliveries, and the property's for people."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, time, timedelta
+from functools import cache
+from zoneinfo import ZoneInfo, available_timezones
+
+from django.db import connection
+
+
+@cache
+def zone_names() -> frozenset[str]:
+    """All IANA time zones that this machine knows."""
+    return frozenset(available_timezones())
+
+
+@cache
+def zone(name: str) -> ZoneInfo:
+    """The zone of that name, read once."""
+    return ZoneInfo(name)
+
+
+def database_now() -> datetime:
+    """Now by the database's clock, aware UTC. All processes of one Portal agree on it, whatever their hosts believe."""
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            cursor.execute("SELECT clock_timestamp()")
+            now: datetime = cursor.fetchone()[0]
+            return now.astimezone(UTC)
+        cursor.execute("SELECT (julianday('now') - 2440587.5) * 86400.0")
+        return datetime.fromtimestamp(float(cursor.fetchone()[0]), tz=UTC)
+
+
+class TimeDoesNotExist(ValueError):
+    """A wall time that the night of a clock change skips. ``after`` is the first wall time that exists again."""
+
+    def __init__(self, wall: datetime, after: datetime) -> None:
+        super().__init__(f"{wall:%H:%M} does not exist on {wall:%d %B %Y}: the clocks go forward")
+        self.wall = wall
+        self.after = after
+
+
+def exists(wall: datetime, tz: ZoneInfo) -> bool:
+    """Whether the naive wall time occurs in the zone."""
+    back = wall.replace(tzinfo=tz).astimezone(UTC).astimezone(tz)
+    return back.replace(tzinfo=None) == wall.replace(fold=0)
+
+
+def typed(wall: datetime, tz: ZoneInfo, *, later: bool) -> datetime:
+    """The instant that a person meant by a wall time; of a time that occurs twice the earlier, or with ``later`` the later.
+
+    A stay starts at the earlier reading of a doubtful start and ends at the later of a doubtful end, so that no guest
+    loses an hour. Raises TimeDoesNotExist for a time that the clocks skip.
+    """
+    if not exists(wall, tz):
+        raise TimeDoesNotExist(wall, _after_gap(wall, tz))
+    return wall.replace(tzinfo=tz, fold=int(later)).astimezone(UTC)
+
+
+def by_rule(day: date, at: time, tz: ZoneInfo, *, later: bool) -> datetime:
+    """The instant of a daily rule such as "arrival at 15:00". A skipped start moves earlier, a skipped end later."""
+    wall = datetime.combine(day, at)
+    fold = later if exists(wall, tz) else not later
+    return wall.replace(tzinfo=tz, fold=int(fold)).astimezone(UTC)
+
+
+def _after_gap(wall: datetime, tz: ZoneInfo) -> datetime:
+    instant = wall.replace(tzinfo=tz, fold=1).astimezone(UTC)
+    before = instant.astimezone(tz).utcoffset()
+    while instant.astimezone(tz).utcoffset() == before:
+        instant = instant.replace(second=0) + timedelta(minutes=1)
+    return instant.astimezone(tz).replace(tzinfo=None, fold=0)

@@ -1,0 +1,361 @@
+"""The door log: the only writer of its lines, of 4117 and its mirror, and of what is believed about a lock's reach.
+
+A line is appended and never changed. 4117 is an episode beside the lines: opened once with a cause, its tries counted,
+closed by the write that succeeds. Events from locks may come twice, late and out of order; they count once, by the lock's
+own time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from django.conf import settings
+from django.db import connection, transaction
+from django.db.models import F
+
+from locks.drivers import EventType, Kind, LockEvent
+from locks.models import DoorLogEntry, Episode, Gateway, Lock, LockAccount, LogCode
+from locks.pulse import bump
+from locks.signals import lock_reported
+from locks.vault import digest
+
+PORTAL, LOCK = DoorLogEntry.Origin.PORTAL.value, DoorLogEntry.Origin.LOCK.value
+
+
+class Line(NamedTuple):
+    """One line to append. ``hint`` holds at most two digits of a code; ``happened_at`` is aware UTC."""
+
+    property_id: int
+    door_id: int | None
+    lock_id: int | None
+    happened_at: datetime
+    received_at: datetime
+    origin: str
+    code: str
+    cause: str = ""
+    kind: str = ""
+    key_id: int | None = None
+    assignment_id: int | None = None
+    revision: int | None = None
+    attempt: int | None = None
+    proof: str = ""
+    vendor_code: str = ""
+    hint: str = ""
+    actor: str = ""
+    external_id: str = ""
+
+
+_TYPES = (
+    "bigint bigint bigint timestamptz timestamptz text text text text bigint bigint int int text text text "
+    "text text"
+).split()
+
+
+def append(lines: Sequence[Line]) -> int:
+    """Append these lines; an event of a lock that is there already is left out. Returns how many were new."""
+    if not lines:
+        return 0
+    columns = ", ".join(Line._fields)
+    if connection.vendor == "postgresql":
+        arrays = ", ".join(f"%s::{kind}[]" for kind in _TYPES)
+        sql = (
+            f"INSERT INTO locks_doorlogentry ({columns}) "  # noqa: S608
+            f"SELECT * FROM unnest({arrays}) ON CONFLICT DO NOTHING"
+        )
+        with connection.cursor() as cursor:
+            cursor.execute(sql, [list(column) for column in zip(*lines, strict=True)])
+            return cursor.rowcount
+    marks = ", ".join(["%s"] * len(Line._fields))
+    sql = f"INSERT OR IGNORE INTO locks_doorlogentry ({columns}) VALUES ({marks})"  # noqa: S608
+    stored = [[_stored(value) for value in line] for line in lines]
+    with connection.cursor() as cursor:
+        cursor.executemany(sql, stored)
+        return cursor.rowcount
+
+
+def _stored(value: object) -> object:
+    return connection.ops.adapt_datetimefield_value(value) if isinstance(value, datetime) else value
+
+
+class Trouble(NamedTuple):
+    """A credential that is due and not on its lock, or must go and has not: what opens or continues an episode."""
+
+    line: Line
+    kind: str
+    tried: bool
+
+
+def open_episodes(troubles: Sequence[Trouble], *, now: datetime) -> None:
+    """Open an episode for each trouble that has none, count the try where there is one, note a new cause.
+
+    A door-log line is written when an episode opens and when its cause changes, never per try.
+    """
+    if not troubles:
+        return
+    ids = [t.line.assignment_id for t in troubles]
+    known = {
+        (e.assignment_id, e.kind): e
+        for e in Episode.objects.filter(assignment_id__in=ids, closed_at=None)
+    }
+    lines: list[Line] = []
+    fresh: list[Episode] = []
+    for trouble in troubles:
+        episode = known.get((trouble.line.assignment_id or 0, trouble.kind))
+        if episode is None:
+            fresh.append(_opened(trouble, now))
+            lines.append(_episode_line(trouble))
+            continue
+        if episode.cause != trouble.line.cause:
+            lines.append(_episode_line(trouble))
+        if trouble.tried or episode.cause != trouble.line.cause:
+            Episode.objects.filter(pk=episode.pk).update(
+                cause=trouble.line.cause,
+                vendor_code=trouble.line.vendor_code,
+                tries=F("tries") + int(trouble.tried),
+                last_try_at=now if trouble.tried else episode.last_try_at,
+            )
+    Episode.objects.bulk_create(fresh, ignore_conflicts=True)
+    append(lines)
+
+
+def _opened(trouble: Trouble, now: datetime) -> Episode:
+    line = trouble.line
+    return Episode(
+        property_id=line.property_id,
+        door_id=line.door_id or 0,
+        kind=trouble.kind,
+        assignment_id=line.assignment_id or 0,
+        key_id=line.key_id or 0,
+        cause=line.cause,
+        vendor_code=line.vendor_code,
+        tries=int(trouble.tried),
+        opened_at=now,
+        last_try_at=now if trouble.tried else None,
+    )
+
+
+def _episode_line(trouble: Trouble) -> Line:
+    written = trouble.kind == Episode.Kind.NOT_WRITTEN
+    code = LogCode.NOT_WRITTEN if written else LogCode.REMOVE_FAILED
+    return trouble.line._replace(code=code.value)
+
+
+def close_episodes(
+    closed: Iterable[tuple[Line, str, bool]], *, now: datetime
+) -> None:
+    """Close open episodes of these assignments. The flag says whether a write ended it, which earns a line."""
+    wanted = {(line.assignment_id, kind): (line, ok) for line, kind, ok in closed}
+    if not wanted:
+        return
+    ids = [assignment_id for assignment_id, _ in wanted]
+    opened = Episode.objects.filter(assignment_id__in=ids, closed_at=None)
+    lines: list[Line] = []
+    ended: list[int] = []
+    for episode in opened:
+        line, resolved = wanted.get((episode.assignment_id, episode.kind), (None, False))
+        if line is None:
+            continue
+        ended.append(episode.pk)
+        if resolved and episode.kind == Episode.Kind.NOT_WRITTEN:
+            lines.append(line._replace(code=LogCode.RESOLVED.value, cause=episode.cause))
+    if ended:
+        Episode.objects.filter(pk__in=ended).update(closed_at=now)
+        append(lines)
+
+
+# What is believed about a lock's reach ------------------------------------------------------------
+
+
+def retry_delay(tries: int, schedule: Sequence[float]) -> timedelta:
+    """The pause after that many failed tries in a row: the schedule's steps, its last for ever."""
+    return timedelta(seconds=schedule[min(tries, len(schedule) - 1)])
+
+
+def lock_unreachable(*, lock_id: int, gateway: bool, now: datetime) -> datetime:
+    """A lock, or its gateway, did not answer: believe it offline and say when it is tried again."""
+    lock = Lock.objects.select_related("gateway").get(pk=lock_id)
+    tries = lock.offline_tries + 1
+    next_try_at = now + retry_delay(tries - 1, settings.RETRY_OFFLINE_S)
+    newly = lock.is_online and not gateway
+    changes: dict[str, object] = {"offline_tries": tries, "next_try_at": next_try_at}
+    if newly:
+        changes |= {"is_online": False, "offline_since": now}
+    Lock.objects.filter(pk=lock_id).update(**changes)
+    if gateway and lock.gateway_id:
+        Gateway.objects.filter(pk=lock.gateway_id, is_online=True).update(
+            is_online=False, offline_since=now
+        )
+    if newly:
+        append([_lock_line(lock, LogCode.OFFLINE, now)])
+    return next_try_at
+
+
+def lock_reached(*, lock_id: int, now: datetime) -> bool:
+    """A lock answered: believe it and its gateway online. True when that is news."""
+    lock = Lock.objects.select_related("gateway").get(pk=lock_id)
+    news = not lock.is_online
+    Lock.objects.filter(pk=lock_id).update(
+        is_online=True, offline_since=None, offline_tries=0, next_try_at=None, last_heard_at=now
+    )
+    if lock.gateway is not None and not lock.gateway.is_online:
+        Gateway.objects.filter(pk=lock.gateway_id).update(is_online=True, offline_since=None)
+        Lock.objects.filter(gateway_id=lock.gateway_id).update(next_try_at=None, offline_tries=0)
+        news = True
+    if news:
+        append([_lock_line(lock, LogCode.ONLINE, now)])
+    return news
+
+
+def account_broken(*, account_id: int, problem: str, now: datetime) -> None:
+    """The vendor refused the account: stop all its locks, once, until someone connects it again."""
+    account = LockAccount.objects.filter(pk=account_id, state=LockAccount.State.WORKING).first()
+    if account is not None:
+        account.state, account.broken_at = LockAccount.State.BROKEN, now
+        account.problem = problem[:200]
+        account.save()
+
+
+def must_read_back(*, lock_ids: Iterable[int], now: datetime) -> None:
+    """Read these locks back twice, later than the longest pause a worker is believed to make."""
+    first = timedelta(seconds=settings.READ_BACK_AFTER_S[0])
+    Lock.objects.filter(pk__in=list(lock_ids)).update(
+        read_back_at=now + first, read_backs_left=len(settings.READ_BACK_AFTER_S)
+    )
+
+
+def read_back_done(*, lock_id: int, now: datetime) -> None:
+    """Note that a lock was read back, and when it is read again: the next of the pair, or the slow cycle."""
+    lock = Lock.objects.get(pk=lock_id)
+    left = max(lock.read_backs_left - 1, 0)
+    delays = settings.READ_BACK_AFTER_S
+    pause = delays[-left] if left else settings.READ_BACK_ALL_EVERY_S
+    Lock.objects.filter(pk=lock_id).update(
+        read_backs_left=left, read_back_at=now + timedelta(seconds=pause), last_heard_at=now
+    )
+
+
+def _lock_line(lock: Lock, code: LogCode, now: datetime) -> Line:
+    return Line(
+        lock.property_id, lock.door_id, lock.pk, now, now, PORTAL, code.value
+    )
+
+
+# Events from locks --------------------------------------------------------------------------------
+
+
+class Typed(NamedTuple):
+    """A code that was refused at a door: only its digest, to be matched with what should open there."""
+
+    lock_id: int
+    door_id: int | None
+    kind: str
+    digest: str
+    happened_at: datetime
+
+
+EVENT_CODES: dict[EventType, LogCode] = {
+    EventType.UNLOCKED: LogCode.UNLOCKED,
+    EventType.LOCKED: LogCode.LOCKED,
+    EventType.DENIED: LogCode.DENIED,
+    EventType.ONLINE: LogCode.ONLINE,
+    EventType.OFFLINE: LogCode.OFFLINE,
+    EventType.BATTERY_LOW: LogCode.BATTERY_LOW,
+    EventType.CHANGED_AT_LOCK: LogCode.CHANGED_AT_LOCK,
+    EventType.CLOCK_WRONG: LogCode.CLOCK_WRONG,
+    EventType.TAMPER: LogCode.TAMPER,
+}
+
+
+def handle_of(*, key_id: int, assignment_id: int) -> str:
+    """Our name for a credential on a lock. It carries both ids, so that an event can be matched without asking keys."""
+    return f"k{key_id}a{assignment_id}"
+
+
+def ids_of(handle: str) -> tuple[int | None, int | None]:
+    """The key and assignment ids of a handle of ours, nones for anything else."""
+    key, _, assignment = handle.removeprefix("k").partition("a")
+    if handle.startswith("k") and key.isdigit() and assignment.isdigit():
+        return int(key), int(assignment)
+    return None, None
+
+
+def ingest(*, account_id: int, events: Sequence[LockEvent], now: datetime) -> int:
+    """Take events of one account's locks into the log, each once, and believe what they say. Returns how many were new."""
+    refs = {event.lock_ref for event in events}
+    locks = {
+        lock.external_id: lock
+        for lock in Lock.objects.filter(account_id=account_id, external_id__in=refs)
+    }
+    known = [event for event in events if event.lock_ref in locks]
+    with transaction.atomic():
+        new = [event for event in known if append([_event_line(locks[event.lock_ref], event, now)])]
+        _believe(locks, new, now=now)
+        bump({locks[event.lock_ref].property_id for event in new})
+        _tell(locks, new)
+    return len(new)
+
+
+def _event_line(lock: Lock, event: LockEvent, now: datetime) -> Line:
+    key_id, assignment_id = ids_of(event.handle)
+    hint = f"••{event.secret[-2:]}" if event.secret and event.kind is Kind.DOOR_CODE else ""
+    return Line(
+        lock.property_id,
+        lock.door_id,
+        lock.pk,
+        event.happened_at,
+        now,
+        LOCK,
+        EVENT_CODES[event.type].value,
+        cause=event.reason[:40],
+        kind=event.kind.value if event.kind else "",
+        key_id=key_id,
+        assignment_id=assignment_id,
+        hint=hint,
+        external_id=event.event_id,
+    )
+
+
+def _believe(locks: dict[str, Lock], events: Sequence[LockEvent], *, now: datetime) -> None:
+    """Reach follows the newest word of each lock; a changed lock is read back at once."""
+    for event in sorted(events, key=lambda e: e.happened_at):
+        lock = locks[event.lock_ref]
+        row = Lock.objects.filter(pk=lock.pk)
+        match event.type:
+            case EventType.ONLINE:
+                row.update(
+                    is_online=True, offline_since=None, offline_tries=0, next_try_at=None
+                )
+                Gateway.objects.filter(locks=lock.pk, is_online=False).update(
+                    is_online=True, offline_since=None
+                )
+            case EventType.OFFLINE:
+                soon = now + retry_delay(0, settings.RETRY_OFFLINE_S)
+                row.filter(is_online=True).update(
+                    is_online=False, offline_since=event.happened_at, next_try_at=soon
+                )
+            case EventType.CHANGED_AT_LOCK:
+                row.update(read_back_at=now)
+            case _:
+                pass
+        if event.battery is not None:
+            row.update(battery=event.battery)
+        row.update(last_heard_at=now)
+
+
+def _tell(locks: dict[str, Lock], events: Sequence[LockEvent]) -> None:
+    back = {EventType.ONLINE, EventType.CHANGED_AT_LOCK, EventType.OFFLINE}
+    used = [e.handle for e in events if e.type is EventType.UNLOCKED and e.handle]
+    typed = [
+        _typed(locks[e.lock_ref], e) for e in events if e.type is EventType.DENIED and e.secret
+    ]
+    lock_ids = sorted({locks[e.lock_ref].pk for e in events if e.type in back})
+    if lock_ids or used or typed:
+        lock_reported.send(sender=Lock, lock_ids=lock_ids, used=used, typed=typed)
+
+
+def _typed(lock: Lock, event: LockEvent) -> Typed:
+    kind = (event.kind or Kind.DOOR_CODE).value
+    found = digest(event.secret or "", scope=f"{lock.property_id}:{kind}")
+    return Typed(lock.pk, lock.door_id, kind, found, event.happened_at)

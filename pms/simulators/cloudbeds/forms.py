@@ -1,0 +1,86 @@
+"""Query strings and form bodies: nested bracket names, and values of the kinds the API knows."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+from urllib.parse import parse_qsl
+
+from pms.simulators.cloudbeds.clock import read_date
+
+BRACKETS = re.compile(r"\[([^\]]*)\]")
+
+
+class BadParameter(Exception):
+    """A missing or unreadable parameter: the caller's bug, answered with 400."""
+
+
+def read_pairs(raw: str) -> dict[str, Any]:
+    """``a=1&b[0][c]=2`` as ``{"a": "1", "b": {"0": {"c": "2"}}}``."""
+    tree: dict[str, Any] = {}
+    for name, value in parse_qsl(raw, keep_blank_values=True):
+        plain = name.partition("[")[0]
+        _put(tree, [plain, *BRACKETS.findall(name)], value)
+    return tree
+
+
+def _put(tree: dict[str, Any], path: list[str], value: str) -> None:
+    for step in path[:-1]:
+        inner = tree.setdefault(step, {})
+        if not isinstance(inner, dict):
+            raise BadParameter(f"Invalid parameter: {path[0]}")
+        tree = inner
+    tree[path[-1] or str(len(tree))] = value
+
+
+class Params:
+    """The parameters of one call, read as the kinds the vendor documents."""
+
+    def __init__(self, values: dict[str, Any]) -> None:
+        """Takes the tree of `read_pairs`."""
+        self.values = values
+
+    def text(self, name: str) -> str:
+        """A text, empty if it was not sent."""
+        value = self.values.get(name, "")
+        if not isinstance(value, str):
+            raise BadParameter(f"Invalid parameter: {name}")
+        return value
+
+    def need(self, name: str) -> str:
+        """A text that must be sent."""
+        value = self.text(name)
+        if not value:
+            raise BadParameter(f"Missing required parameter: {name}")
+        return value
+
+    def flag(self, name: str) -> bool:
+        """``true`` or ``1``; anything else is false."""
+        return self.text(name).lower() in {"true", "1"}
+
+    def whole(self, name: str, default: int) -> int:
+        """A positive whole number."""
+        value = self.text(name)
+        if not value:
+            return default
+        if not value.isdigit() or int(value) < 1:
+            raise BadParameter(f"Invalid parameter: {name}")
+        return int(value)
+
+    def comma(self, name: str) -> tuple[str, ...]:
+        """A comma list."""
+        return tuple(part.strip() for part in self.text(name).split(",") if part.strip())
+
+    def day(self, name: str) -> str:
+        """A ``YYYY-MM-DD`` date as text, empty if it was not sent."""
+        value = self.text(name)
+        if value and read_date(value) is None:
+            raise BadParameter(f"Invalid date: {name}")
+        return value
+
+    def rows(self, name: str) -> tuple[Params, ...]:
+        """The rows of a bracketed list, in their order."""
+        value = self.values.get(name, {})
+        if not isinstance(value, dict):
+            raise BadParameter(f"Invalid parameter: {name}")
+        return tuple(Params(row) for row in value.values() if isinstance(row, dict))

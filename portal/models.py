@@ -1,0 +1,95 @@
+"""Who may enter: people, their role at each property, invitations, and the tokens of programs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib.auth.models import AbstractUser, UserManager
+from django.db import models
+from django.db.models import Q
+
+from locks.history import History, Tracked
+from locks.models import Property
+
+
+class People(UserManager["User"]):
+    """Creates users by e-mail address; there are no user names."""
+
+    def create_user(self, email: str, password: str | None = None, **extra: Any) -> User:  # type: ignore[override]
+        user = self.model(email=self.normalize_email(email).lower(), **extra)
+        user.set_password(password)
+        user.save(using=self._db)
+        return user
+
+    def create_superuser(self, email: str, password: str | None = None, **extra: Any) -> User:  # type: ignore[override]
+        return self.create_user(email, password, is_staff=True, is_superuser=True, **extra)
+
+
+class User(AbstractUser):
+    """A person who signs in with an e-mail address: hotel staff by membership, support by ``is_staff``."""
+
+    username = None  # type: ignore[assignment]
+    email = models.EmailField("e-mail address", unique=True)
+    name = models.CharField(max_length=120, blank=True)
+    USERNAME_FIELD = "email"
+    REQUIRED_FIELDS: list[str] = []
+    objects = People()  # type: ignore[assignment,misc]
+
+    def __str__(self) -> str:
+        return self.name or self.email
+
+
+class Role(models.TextChoices):
+    """What a person or a token is at a property; portal/roles.py says what each may do."""
+
+    OWNER = "owner", "Owner"
+    GENERAL_MANAGER = "general_manager", "General Manager"
+    TEAM = "team", "Team"
+    HOUSEKEEPING = "housekeeping", "Housekeeping"
+    INSTALLER = "installer", "Installer"
+
+
+class Membership(Tracked):
+    """A person's role at one property. Deactivating ends it at once, with all sessions and tokens."""
+
+    property = models.ForeignKey(Property, on_delete=models.PROTECT, related_name="memberships")
+    user = models.ForeignKey(User, on_delete=models.PROTECT, related_name="memberships")
+    role = models.CharField(max_length=20, choices=Role.choices)
+    may_release_after_outage = models.BooleanField(
+        "May release after an outage",
+        default=False,
+        help_text="A right of its own, so that a night porter can be given it.",
+    )
+    is_active = models.BooleanField(default=True)
+    history = History()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["property", "user"], name="one_membership_per_property")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user} at {self.property}"
+
+
+class Invitation(models.Model):
+    """A link that lets one person join a property, once, for a week. Only a digest of it is kept."""
+
+    property = models.ForeignKey(Property, on_delete=models.CASCADE, related_name="invitations")
+    email = models.EmailField()
+    role = models.CharField(max_length=20, choices=Role.choices)
+    token_digest = models.CharField(max_length=64, unique=True)
+    invited_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
+    created_at = models.DateTimeField()
+    expires_at = models.DateTimeField()
+    accepted_at = models.DateTimeField(null=True, blank=True)
+    withdrawn_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["property", "email"],
+                condition=Q(accepted_at=None, withdrawn_at=None),
+                name="one_open_invitation",
+            )
+        ]

@@ -1,0 +1,75 @@
+"""Who may do what: one table from role to rights, asked by every screen and every API call."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from portal.models import Membership, Role
+
+
+class Right(StrEnum):
+    """One thing that a person or a token may be allowed to do at a property."""
+
+    SEE_DOORS = "see doors and locks"
+    SEE_LOG = "see the door log"
+    SEE_KEYS = "see keys and reservations"
+    SEE_CODES = "see codes"
+    EDIT_KEYS = "make and edit keys"
+    SWITCH_DOORS = "hold and release single doors"
+    EDIT_DOORS = "add and edit doors"
+    PAIR_LOCKS = "pair locks with doors"
+    SEE_SETTINGS = "see the connection to the PMS"
+    CHANGE_SETTINGS = "change the settings of the property"
+    CHANGE_INTEGRATIONS = "connect and reconnect the PMS"
+    RELEASE_IN_BULK = "release many doors at once"
+    DISCONNECT = "disconnect the PMS"
+    MANAGE_STAFF = "manage staff"
+
+
+_EVERYONE = frozenset({Right.SEE_DOORS, Right.SEE_LOG})
+_TEAM = _EVERYONE | {
+    Right.SEE_KEYS,
+    Right.SEE_CODES,
+    Right.EDIT_KEYS,
+    Right.SWITCH_DOORS,
+    Right.EDIT_DOORS,
+    Right.SEE_SETTINGS,
+}
+_MANAGER = _TEAM | {
+    Right.PAIR_LOCKS,
+    Right.CHANGE_SETTINGS,
+    Right.CHANGE_INTEGRATIONS,
+    Right.RELEASE_IN_BULK,
+}
+
+RIGHTS: dict[Role, frozenset[Right]] = {
+    Role.OWNER: _MANAGER | {Right.DISCONNECT, Right.MANAGE_STAFF},
+    Role.GENERAL_MANAGER: _MANAGER,
+    Role.TEAM: _TEAM,
+    Role.HOUSEKEEPING: _EVERYONE,
+    Role.INSTALLER: _EVERYONE | {Right.PAIR_LOCKS},
+}
+
+
+def role_allows(role: Role | str, right: Right) -> bool:
+    """Whether that role has the right by the table alone."""
+    return right in RIGHTS[Role(role)]
+
+
+def allowed(membership: Membership, right: Right) -> bool:
+    """Whether this person may do it at this property now.
+
+    "May release after an outage" is a right of its own, so that a night porter can be given it; a membership that was
+    deactivated has no rights at all.
+    """
+    if not membership.is_active:
+        return False
+    if right is Right.RELEASE_IN_BULK and membership.may_release_after_outage:
+        return True
+    return role_allows(membership.role, right)
+
+
+def roles_with(right: Right) -> str:
+    """The roles that have the right, for a sentence that says whom to ask: "an Owner or a General Manager"."""
+    names = [role.label for role in Role if role_allows(role, right)]
+    return " or ".join(f"{'an' if name[0] in 'AEIOU' else 'a'} {name}" for name in names)
