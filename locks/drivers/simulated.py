@@ -142,7 +142,7 @@ class SimulatedDriver:
         timeout = httpx2.Timeout(timeout_s, connect=timeout_s / 3, pool=timeout_s / 3)
         self._base_url = base_url.rstrip("/")
         self._client = httpx2.AsyncClient(
-            headers={"authorization": f"Bearer {token}"},
+            headers={b"authorization": f"Bearer {token}".encode()},
             timeout=timeout,
             transport=ManyPools(),
             trust_env=False,
