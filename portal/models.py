@@ -93,3 +93,34 @@ class Invitation(models.Model):
                 name="one_open_invitation",
             )
         ]
+
+
+class ApiToken(models.Model):
+    """What a program shows to act for a person at one property. Only a keyed digest of it is kept.
+
+    ``prefix`` is the beginning of the token, so that people can tell tokens apart. A token may never do more than its
+    role, nor more than its membership may now: it dies with it.
+    """
+
+    property = models.ForeignKey(Property, on_delete=models.PROTECT, related_name="api_tokens")
+    membership = models.ForeignKey(Membership, on_delete=models.PROTECT, related_name="api_tokens")
+    role = models.CharField(max_length=20, choices=Role.choices)
+    name = models.CharField(max_length=60)
+    prefix = models.CharField(max_length=12)
+    digest = models.CharField(max_length=64, unique=True)
+    created_at = models.DateTimeField()
+    expires_at = models.DateTimeField()
+    last_used_at = models.DateTimeField(null=True, blank=True)
+    revoked_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        verbose_name = "API token"
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(expires_at__gt=models.F("created_at")), name="token_lives_for_a_while"
+            ),
+        ]
+        indexes = [models.Index(fields=["property", "-created_at"], name="tokens_of_property")]
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.prefix}…)"

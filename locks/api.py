@@ -1,0 +1,580 @@
+"""The API's doors, locks, door log and property; and what every noun of the API shares: one hotel, keyset pages, times.
+
+The other apps' ``api.py`` build on this one because imports go one way. Who may do what is asked in ``portal/api.py``,
+by the name that a viewset gives under ``rights``.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, ClassVar, Protocol, cast
+
+from django.core.exceptions import ValidationError as Unreadable
+from django.db.models import Model, Q, QuerySet
+from django.utils.dateparse import parse_datetime
+from django.utils.translation import gettext_lazy as _
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema, extend_schema_field
+from rest_framework import exceptions, mixins, serializers, viewsets
+from rest_framework.pagination import BasePagination
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.utils.urls import replace_query_param
+
+from locks.clock import TimeDoesNotExist, typed, zone
+from locks.history import Actor
+from locks.models import Door, DoorLogEntry, Episode, Lock, LogCode, Property
+
+MAX_ID = 2**63 - 1
+PAGE, MAX_PAGE = 50, 200
+
+
+# Times ---------------------------------------------------------------------------------------------
+
+
+class Moment(serializers.DateTimeField):
+    """UTC in answers. In requests an offset or Z counts; without one the time is the property's wall clock.
+
+    Of a wall time that occurs twice the earlier is meant, or the later with ``later``; one that the clocks skip is
+    refused with the next that exists.
+    """
+
+    default_error_messages: ClassVar = {
+        "skipped": _("{wall} does not exist in {zone}: the clocks go forward; use {after} or later."),
+        "far": _("This time is out of range."),
+    }
+
+    def __init__(self, *, later: bool = False, **options: Any) -> None:
+        super().__init__(**options)
+        self.later = later
+
+    def to_internal_value(self, value: Any) -> datetime:
+        try:
+            moment = parse_datetime(value) if isinstance(value, str) else None
+        except ValueError:
+            moment = None
+        if moment is None:
+            self.fail("invalid", format="YYYY-MM-DDThh:mm[:ss][Z|±hh:mm]")
+        if not 1971 <= moment.year <= 9000:
+            self.fail("far")
+        return moment.astimezone(UTC) if moment.tzinfo else self._wall(moment)
+
+    def _wall(self, moment: datetime) -> datetime:
+        name = self.context["property"].timezone
+        try:
+            return typed(moment, zone(name), later=self.later)
+        except TimeDoesNotExist as error:
+            self.fail("skipped", wall=f"{error.wall:%H:%M}", zone=name, after=f"{error.after:%H:%M}")
+
+    def to_representation(self, value: datetime | None) -> str | None:
+        return utc_text(value)
+
+
+def utc_text(value: datetime | None) -> str | None:
+    """A moment as the API writes it: ISO 8601 in UTC with a Z."""
+    return value.astimezone(UTC).isoformat().replace("+00:00", "Z") if value else None
+
+
+# Keyset pages ---------------------------------------------------------------------------------------
+
+
+class ByCursor(BasePagination):
+    """Pages by (sort key, id): as fast at the end of a list as at its beginning, and never a count.
+
+    A view orders by ``ordering``, one field with a minus for newest first; the id breaks ties.
+    """
+
+    def paginate_queryset(
+        self, queryset: QuerySet[Any], request: Request, view: Any = None
+    ) -> list[Any]:
+        field: str = view.ordering_of(request)
+        self.request, self.down = request, field.startswith("-")
+        self.field = field.removeprefix("-")
+        size = self._size(request)
+        sign = "-" if self.down else ""
+        rows = self._after(queryset, request).order_by(f"{sign}{self.field}", f"{sign}id")
+        found = list(rows[: size + 1])
+        self.last = found[size - 1] if len(found) > size else None
+        return found[:size]
+
+    def _size(self, request: Request) -> int:
+        asked = request.query_params.get("limit", "")
+        if not asked:
+            return PAGE
+        if not (asked.isascii() and asked.isdigit() and 1 <= int(asked[:9]) <= MAX_PAGE):
+            raise exceptions.ValidationError({"limit": f"Give a number from 1 to {MAX_PAGE}."})
+        return int(asked)
+
+    def _after(self, queryset: QuerySet[Any], request: Request) -> QuerySet[Any]:
+        cursor = request.query_params.get("cursor", "")
+        if not cursor:
+            return queryset
+        value, pk = self._read(cursor, queryset.model)
+        side = "lt" if self.down else "gt"
+        bound = Q(**{f"{self.field}__{side}e": value})
+        beyond = Q(**{f"{self.field}__{side}": value}) | Q(**{f"id__{side}": pk})
+        return queryset.filter(bound & beyond)
+
+    def _read(self, cursor: str, model: type[Model]) -> tuple[Any, int]:
+        try:
+            text = base64.urlsafe_b64decode(cursor.encode()).decode()
+            value, _, pk = text.rpartition("~")
+            if "\0" in text or not 0 < int(pk) <= MAX_ID:
+                raise ValueError
+            return model._meta.get_field(self.field).to_python(value), int(pk)  # type: ignore[union-attr]
+        except (ValueError, binascii.Error, UnicodeError, OverflowError, Unreadable):
+            raise exceptions.ValidationError(
+                {"cursor": "This cursor is not one of ours: use the address in “next”."}
+            ) from None
+
+    def get_paginated_response(self, data: Any) -> Response:
+        return Response({"next": self._next(), "results": data})
+
+    def _next(self) -> str | None:
+        if self.last is None:
+            return None
+        value = getattr(self.last, self.field)
+        stored = value.isoformat() if hasattr(value, "isoformat") else str(value)
+        cursor = base64.urlsafe_b64encode(f"{stored}~{self.last.pk}".encode()).decode()
+        return replace_query_param(self.request.build_absolute_uri(), "cursor", cursor)
+
+    def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
+        return {
+            "type": "object",
+            "required": ["next", "results"],
+            "properties": {
+                "next": {
+                    "type": ["string", "null"],
+                    "format": "uri",
+                    "description": "The address of the next page; null on the last.",
+                },
+                "results": schema,
+            },
+        }
+
+    def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:
+        size = {"type": "integer", "minimum": 1, "maximum": MAX_PAGE, "default": PAGE}
+        return [
+            {
+                "name": "cursor",
+                "in": "query",
+                "schema": {"type": "string"},
+                "description": "Where the page begins; taken from “next”.",
+            },
+            {"name": "limit", "in": "query", "schema": size, "description": "Rows a page."},
+        ]
+
+
+# One hotel ------------------------------------------------------------------------------------------
+
+
+class Caller(Protocol):
+    """Who asks: a token of one property. ``portal/api.py`` makes it."""
+
+    property: Property
+
+    def may(self, right: str) -> bool:
+        """Whether it has the right of that name."""
+
+    def actor(self, reason: str = "") -> Actor:
+        """How history names it."""
+
+
+class OfProperty(viewsets.GenericViewSet):
+    """Base of all nouns: the rows of the token's property only, so that another hotel's ids do not exist.
+
+    ``rights`` names the right that each action needs; an action without one is refused to everybody. ``filters`` is
+    the serializer of the list's query parameters.
+    """
+
+    rights: ClassVar[Mapping[str, str]] = {}
+    ordering = "id"
+    filters: ClassVar[type[serializers.Serializer] | None] = None
+    pagination_class = ByCursor
+    lookup_value_converter = "int"
+
+    @property
+    def caller(self) -> Caller:
+        """The token that asks."""
+        return cast(Caller, self.request.auth)
+
+    @property
+    def hotel(self) -> Property:
+        """The property of the token."""
+        return self.caller.property
+
+    @property
+    def is_described(self) -> bool:
+        """Whether the API's document is being written, without a request and a token."""
+        return bool(getattr(self, "swagger_fake_view", False))
+
+    def may(self, right: str) -> bool:
+        """Whether the token has the right of that name."""
+        return self.caller.may(right)
+
+    def actor(self, reason: str = "") -> Actor:
+        """The token as history names it."""
+        return self.caller.actor(reason)
+
+    def of_hotel(self, rows: QuerySet[Any]) -> QuerySet[Any]:
+        """These rows as far as they are this hotel's; none while the API's document is written."""
+        if self.is_described:
+            return rows.none()
+        return rows.filter(property_id=self.hotel.pk)
+
+    def ordering_of(self, request: Request) -> str:
+        """The field that this list is sorted by."""
+        return self.ordering
+
+    def get_serializer_context(self) -> dict[str, Any]:
+        context = super().get_serializer_context()
+        if not self.is_described:
+            context["property"] = self.hotel
+        return context
+
+    def get_object(self) -> Any:
+        if any(int(value) > MAX_ID for value in self.kwargs.values()):
+            raise exceptions.NotFound
+        return super().get_object()
+
+    def asked(self) -> dict[str, Any]:
+        """The query parameters, checked."""
+        if self.filters is None or self.is_described:
+            return {}
+        given = self.filters(data=self.request.query_params, context=self.get_serializer_context())
+        given.is_valid(raise_exception=True)
+        return dict(given.validated_data)
+
+    def body(self, serializer: type[serializers.Serializer]) -> dict[str, Any]:
+        """The request's body, checked; a field that does not exist is refused rather than ignored."""
+        given = serializer(data=self.request.data, context=self.get_serializer_context())
+        given.is_valid(raise_exception=True)
+        return dict(given.validated_data)
+
+    def finalize_response(self, request: Request, response: Any, *args: Any, **kw: Any) -> Any:
+        answer = super().finalize_response(request, response, *args, **kw)
+        answer["Cache-Control"] = "no-store"
+        return answer
+
+
+class Input(serializers.Serializer):
+    """Base of request bodies: names that do not exist are refused, so that a typing mistake never passes for a wish."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        if isinstance(data, Mapping):
+            unknown = [str(name) for name in data if name not in self.fields]
+            if unknown:
+                raise serializers.ValidationError(
+                    {name: "This field does not exist." for name in sorted(unknown)}
+                )
+        return super().to_internal_value(data)
+
+
+class Id(serializers.IntegerField):
+    """An id in a body or a query."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(min_value=1, max_value=MAX_ID, **options)
+
+
+class Noun(mixins.ListModelMixin, mixins.RetrieveModelMixin, OfProperty):
+    """A noun that can be listed and read."""
+
+
+# Property, doors, locks, door log -------------------------------------------------------------------
+
+
+class PropertyOut(serializers.ModelSerializer):
+    """The hotel of the token."""
+
+    class Meta:
+        model = Property
+        fields = (
+            "id",
+            "name",
+            "timezone",
+            "mode",
+            "check_in_rule",
+            "arrival_time",
+            "departure_time",
+            "after_outage",
+            "write_lead_minutes",
+        )
+        read_only_fields = fields
+
+
+class PropertyView(OfProperty):
+    """The token's property: its name, time zone and rules."""
+
+    serializer_class = PropertyOut
+    queryset = Property.objects.all()
+    rights: ClassVar[Mapping[str, str]] = {"read": "SEE_DOORS"}
+
+    @extend_schema(operation_id="property_retrieve", responses=PropertyOut)
+    def read(self, request: Request) -> Response:
+        """Read the property that this token belongs to."""
+        return Response(PropertyOut(self.hotel).data)
+
+
+class LockShort(serializers.ModelSerializer):
+    """A lock beside its door."""
+
+    offline_since = Moment(read_only=True, allow_null=True)
+
+    class Meta:
+        model = Lock
+        fields = ("id", "name", "model", "is_online", "offline_since", "battery")
+        read_only_fields = fields
+
+
+class DoorOut(serializers.ModelSerializer):
+    """A door and the lock on it, if there is one."""
+
+    lock = serializers.SerializerMethodField()
+    linked_doors = serializers.SerializerMethodField()
+    is_archived = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Door
+        fields = (
+            "id",
+            "name",
+            "type",
+            "location",
+            "arrival_time",
+            "departure_time",
+            "linked_doors",
+            "is_archived",
+            "lock",
+        )
+        read_only_fields = fields
+
+    @extend_schema_field(LockShort(allow_null=True))
+    def get_lock(self, door: Door) -> Any:
+        """The lock, or null where none is installed."""
+        lock = getattr(door, "lock", None)
+        return LockShort(lock).data if lock else None
+
+    @extend_schema_field(serializers.ListField(child=serializers.IntegerField()))
+    def get_linked_doors(self, door: Door) -> list[int]:
+        """Ids of the doors that open together with this one."""
+        return sorted(link.linked_id for link in door.links.all())
+
+    @extend_schema_field(OpenApiTypes.BOOL)
+    def get_is_archived(self, door: Door) -> bool:
+        """Whether the door is out of use."""
+        return door.archived_at is not None
+
+
+class DoorsView(Noun):
+    """Doors of the property."""
+
+    serializer_class = DoorOut
+    queryset = Door.objects.select_related("lock").prefetch_related("links")
+    rights: ClassVar[Mapping[str, str]] = {"list": "SEE_DOORS", "retrieve": "SEE_DOORS"}
+    ordering = "name"
+
+    def get_queryset(self) -> QuerySet[Door]:
+        return self.of_hotel(super().get_queryset())
+
+
+class LockOut(serializers.ModelSerializer):
+    """A lock as last heard of. ``online`` already counts its gateway."""
+
+    door = serializers.PrimaryKeyRelatedField(read_only=True, allow_null=True)
+    account = serializers.SerializerMethodField()
+    gateway = serializers.SerializerMethodField()
+    offline_since = Moment(read_only=True, allow_null=True)
+    next_try_at = Moment(read_only=True, allow_null=True)
+    last_heard_at = Moment(read_only=True, allow_null=True)
+    keeps_windows = serializers.BooleanField(source="native_window", read_only=True)
+
+    class Meta:
+        model = Lock
+        fields = (
+            "id",
+            "name",
+            "model",
+            "external_id",
+            "door",
+            "account",
+            "gateway",
+            "is_online",
+            "offline_since",
+            "next_try_at",
+            "last_heard_at",
+            "battery",
+            "keeps_windows",
+            "takes_door_codes",
+            "takes_smartkeys",
+            "takes_keycards",
+            "code_min",
+            "code_max",
+        )
+        read_only_fields = fields
+
+    @extend_schema_field(
+        {
+            "type": "object",
+            "required": ["name", "state"],
+            "properties": {
+                "name": {"type": "string"},
+                "state": {"type": "string", "enum": ["working", "broken"]},
+            },
+        }
+    )
+    def get_account(self, lock: Lock) -> dict[str, str]:
+        """The vendor's account, which stops all its locks when it is broken."""
+        return {"name": lock.account.name, "state": lock.account.state}
+
+    @extend_schema_field(
+        {
+            "type": ["object", "null"],
+            "required": ["name", "is_online", "offline_since"],
+            "properties": {
+                "name": {"type": "string"},
+                "is_online": {"type": "boolean"},
+                "offline_since": {"type": ["string", "null"], "format": "date-time"},
+            },
+        }
+    )
+    def get_gateway(self, lock: Lock) -> dict[str, Any] | None:
+        """The gateway between, or null where the lock is reached without one."""
+        box = lock.gateway
+        if box is None:
+            return None
+        since = utc_text(box.offline_since)
+        return {"name": box.name, "is_online": box.is_online, "offline_since": since}
+
+
+class LocksView(Noun):
+    """Locks of the property."""
+
+    serializer_class = LockOut
+    queryset = Lock.objects.select_related("account", "gateway")
+    rights: ClassVar[Mapping[str, str]] = {"list": "SEE_DOORS", "retrieve": "SEE_DOORS"}
+
+    def get_queryset(self) -> QuerySet[Lock]:
+        return self.of_hotel(super().get_queryset())
+
+
+class LogOut(serializers.ModelSerializer):
+    """A line of the door log. ``hint`` is at most the last two digits of a code."""
+
+    door = serializers.IntegerField(source="door_id", read_only=True, allow_null=True)
+    lock = serializers.IntegerField(source="lock_id", read_only=True, allow_null=True)
+    key = serializers.IntegerField(source="key_id", read_only=True, allow_null=True)
+    happened_at = Moment(read_only=True)
+    received_at = Moment(read_only=True)
+    text = serializers.CharField(source="get_code_display", read_only=True)
+
+    class Meta:
+        model = DoorLogEntry
+        fields = (
+            "id",
+            "happened_at",
+            "received_at",
+            "origin",
+            "code",
+            "text",
+            "cause",
+            "kind",
+            "door",
+            "lock",
+            "key",
+            "attempt",
+            "proof",
+            "vendor_code",
+            "hint",
+            "actor",
+        )
+        read_only_fields = fields
+
+
+class LogFilters(serializers.Serializer):
+    """Narrow the log to one door, key or code; one of the first two at a time keeps it fast."""
+
+    door = Id(required=False, help_text="Lines of this door.")
+    key = Id(required=False, help_text="Lines of this key.")
+    code = serializers.ChoiceField(LogCode.choices, required=False, help_text="4117 for example.")
+
+
+class LogView(mixins.ListModelMixin, OfProperty):
+    """The door log, newest first."""
+
+    serializer_class = LogOut
+    queryset = DoorLogEntry.objects.all()
+    filters = LogFilters
+    ordering = "-happened_at"
+    rights: ClassVar[Mapping[str, str]] = {"list": "SEE_LOG"}
+
+    def get_queryset(self) -> QuerySet[DoorLogEntry]:
+        rows = self.of_hotel(super().get_queryset())
+        names = {"door": "door_id", "key": "key_id", "code": "code"}
+        return rows.filter(**{names[name]: value for name, value in self.asked().items()})
+
+    @extend_schema(parameters=[LogFilters])
+    def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """List what happened at the doors, newest first."""
+        return super().list(request, *args, **kwargs)
+
+
+class EpisodeOut(serializers.ModelSerializer):
+    """A stretch of time in which a credential was not where it must be."""
+
+    door = serializers.IntegerField(source="door_id", read_only=True)
+    key = serializers.IntegerField(source="key_id", read_only=True)
+    opened_at = Moment(read_only=True)
+    last_try_at = Moment(read_only=True, allow_null=True)
+    closed_at = Moment(read_only=True, allow_null=True)
+
+    class Meta:
+        model = Episode
+        fields = (
+            "id",
+            "kind",
+            "door",
+            "key",
+            "cause",
+            "vendor_code",
+            "tries",
+            "opened_at",
+            "last_try_at",
+            "closed_at",
+        )
+        read_only_fields = fields
+
+
+class EpisodeFilters(serializers.Serializer):
+    """Which stretches."""
+
+    kind = serializers.ChoiceField(Episode.Kind.choices, required=False)
+
+
+class EpisodesView(mixins.ListModelMixin, OfProperty):
+    """Open 4117s and removals that are not confirmed."""
+
+    serializer_class = EpisodeOut
+    queryset = Episode.objects.filter(closed_at=None)
+    filters = EpisodeFilters
+    ordering = "opened_at"
+    rights: ClassVar[Mapping[str, str]] = {"list": "SEE_LOG"}
+
+    def get_queryset(self) -> QuerySet[Episode]:
+        return self.of_hotel(super().get_queryset()).filter(**self.asked())
+
+    @extend_schema(parameters=[EpisodeFilters])
+    def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """List what is not where it must be now, longest first."""
+        return super().list(request, *args, **kwargs)
+
+
+NOUNS: Sequence[tuple[str, type[OfProperty], str]] = (
+    ("doors", DoorsView, "door"),
+    ("locks", LocksView, "lock"),
+    ("door-log", LogView, "door-log"),
+    ("episodes", EpisodesView, "episode"),
+)

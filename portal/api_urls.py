@@ -1,0 +1,47 @@
+"""The table of contents of the REST API, its OpenAPI document and the page that shows it."""
+
+from __future__ import annotations
+
+from django.urls import path
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
+from rest_framework.permissions import AllowAny
+from rest_framework.routers import SimpleRouter
+
+from keys.api import KeychainDoorsView, KeysView, ReleaseView
+from locks import api as locks
+from pms import api as pms
+from portal.staff.access import public
+
+app_name = "api"
+router = SimpleRouter(use_regex_path=False)
+for name, view, basename in (*locks.NOUNS, *pms.NOUNS):
+    router.register(name, view, basename=basename)
+
+_OPEN = {"authentication_classes": [], "permission_classes": [AllowAny]}
+_KEYS = {"get": "list", "post": "create"}
+_KEY = {"get": "retrieve", "patch": "partial_update"}
+_DOOR = {"get": "retrieve", "patch": "partial_update", "delete": "destroy"}
+
+urlpatterns = [
+    path("property/", locks.PropertyView.as_view({"get": "read"}), name="property"),
+    path("keys/", KeysView.as_view(_KEYS), name="keys"),
+    path("keys/<int:pk>/", KeysView.as_view(_KEY), name="key"),
+    path("keys/<int:pk>/explanation/", KeysView.as_view({"get": "explanation"}), name="explanation"),
+    path("keys/<int:pk>/revoke/", KeysView.as_view({"post": "revoke"}), name="revoke"),
+    path("keys/<int:pk>/restore/", KeysView.as_view({"post": "restore"}), name="restore"),
+    path(
+        "keys/<int:pk>/release-times/",
+        KeysView.as_view({"post": "release_times"}),
+        name="release-times",
+    ),
+    path("keys/<int:key_id>/doors/", KeychainDoorsView.as_view(_KEYS), name="key-doors"),
+    path("keys/<int:key_id>/doors/<int:pk>/", KeychainDoorsView.as_view(_DOOR), name="key-door"),
+    path("keychain-doors/release/", ReleaseView.as_view({"post": "release"}), name="release"),
+    *router.urls,
+    path("schema/", public(SpectacularAPIView.as_view(**_OPEN)), name="schema"),
+    path(
+        "docs/",
+        public(SpectacularSwaggerSplitView.as_view(url_name="api:schema", **_OPEN)),
+        name="docs",
+    ),
+]
