@@ -928,6 +928,16 @@ def test_a_file_that_is_no_memory_is_said_in_words(tmp_path) -> None:
     assert "Try another --data" in result.stderr
 
 
+def test_a_file_belongs_to_one_simulator(tmp_path) -> None:
+    data = str(tmp_path / "memory.sqlite3")
+    with start_simlock(data=data) as server:
+        result = start("--port", "0", "--data", data)
+        assert result.returncode == 2
+        assert "Try another --data" in result.stderr
+        server.add_lock(LOCK)
+        assert server.lock(LOCK)["online"]
+
+
 def test_a_control_token_guards_control_and_page() -> None:
     command = [sys.executable, "-m", "locks.simulators.simlock", "--port", "0"]
     command += ["--data", ":memory:", "--control-token", "secret"]

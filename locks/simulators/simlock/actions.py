@@ -80,6 +80,7 @@ class Action(Generic[Target]):
 
     name: str
     label: str
+    help: str
     run: Callable[[World, Target, Values], dict[str, Any]]
     fields: tuple[Field, ...] = ()
 
@@ -179,7 +180,8 @@ def _fault(fate: Fate, label: str, what: str, *more: Field) -> Action[Lock]:
         world.store.save_lock(lock)
         return {"said": _how_often(what, values["calls"])}
 
-    return Action(name=fate.value.replace("_", "-"), label=label, run=run, fields=(_CALLS, *more))
+    name = fate.value.replace("_", "-")
+    return Action(name=name, label=label, help=f"{what}.", run=run, fields=(_CALLS, *more))
 
 
 def _slow(world: World, lock: Lock, values: Values) -> dict[str, Any]:
@@ -304,21 +306,58 @@ _OFFSET = Field(name="offset_s", type=FieldType.FLOAT)
 _PERCENT = Field(name="percent", type=FieldType.INT, default=10)
 _KIND = Field(name="kind", type=FieldType.TEXT, default="door_code", choices=tuple(Kind))
 
-TRY: Action[Lock] = Action(name="try", label="Try at the door", run=_try, fields=(_KIND, _VALUE))
+TRY: Action[Lock] = Action(
+    name="try",
+    label="Try at the door",
+    help="Type a code or hold a SmartKey to the lock.",
+    run=_try,
+    fields=(_KIND, _VALUE),
+)
 
 REACH: tuple[Action[Lock], ...] = (
-    Action(name="offline", label="Offline", run=_lock_offline, fields=(_SILENT,)),
-    Action(name="online", label="Online", run=_lock_online, fields=(_SILENT,)),
-    Action(name="heal", label="Heal everything", run=_heal),
+    Action(
+        name="offline",
+        label="Offline",
+        help="Commands cannot reach the lock; it goes on opening. Without a signal, the cloud does not notice.",
+        run=_lock_offline,
+        fields=(_SILENT,),
+    ),
+    Action(
+        name="online",
+        label="Online",
+        help="Commands reach it again. Without a signal, the cloud finds out at the next command only.",
+        run=_lock_online,
+        fields=(_SILENT,),
+    ),
+    Action(
+        name="heal",
+        label="Heal everything",
+        help="Online, no faults, the right time, a full battery. The memory stays.",
+        run=_heal,
+    ),
 )
 FAULTS: tuple[Action[Lock], ...] = (
     _fault(Fate.BUSY, "Busy", "The lock answers busy"),
-    Action(name="slow", label="Slow", run=_slow, fields=(_MS,)),
-    _fault(Fate.LOSE_ACK, "Lose the answer", "Writes arrive, the answer is lost", _SILENCE, _HANG),
+    Action(
+        name="slow",
+        label="Slow",
+        help="Each command takes this long; 0 ends it.",
+        run=_slow,
+        fields=(_MS,),
+    ),
+    _fault(
+        Fate.LOSE_ACK, "Lose the answer", "Writes are done, the answer is lost", _SILENCE, _HANG
+    ),
     _fault(Fate.LOSE_REQUEST, "Lose the request", "Writes are lost on the way", _SILENCE, _HANG),
     _fault(Fate.LAND_LATE, "Land late", "Writes arrive late, unanswered", _AFTER, _SILENCE, _HANG),
     _fault(Fate.DROP_WRITE, "Drop the write", "Writes are answered and not done"),
-    Action(name="memory-full", label="Memory full", run=_memory_full, fields=(_ON,)),
+    Action(
+        name="memory-full",
+        label="Memory full",
+        help="New credentials find no room; the ones it holds can still be changed.",
+        run=_memory_full,
+        fields=(_ON,),
+    ),
     _fault(Fate.DUPLICATE, "Duplicate", "The lock says that the code is taken"),
     _fault(Fate.REFUSE, "Refuse", "The lock refuses without a reason"),
     _fault(Fate.RATE_LIMIT, "Rate limit", "The cloud says too many calls", _WAIT),
@@ -327,21 +366,73 @@ FAULTS: tuple[Action[Lock], ...] = (
 )
 HANDS: tuple[Action[Lock], ...] = (
     Action(
-        name="keypad-change", label="Change a code", run=_keypad_change, fields=(_HANDLE, _VALUE)
+        name="keypad-change",
+        label="Change a code",
+        help="As someone with the programming code would.",
+        run=_keypad_change,
+        fields=(_HANDLE, _VALUE),
     ),
-    Action(name="keypad-delete", label="Delete a code", run=_keypad_delete, fields=(_HANDLE,)),
-    Action(name="keypad-add", label="Type in a foreign code", run=_keypad_add, fields=(_VALUE,)),
-    Action(name="clock", label="Set the clock wrong", run=_clock, fields=(_OFFSET,)),
-    Action(name="battery", label="Battery", run=_battery, fields=(_PERCENT,)),
+    Action(
+        name="keypad-delete",
+        label="Delete a code",
+        help="As someone with the programming code would.",
+        run=_keypad_delete,
+        fields=(_HANDLE,),
+    ),
+    Action(
+        name="keypad-add",
+        label="Type in a foreign code",
+        help="A code that the cloud never wrote, without times.",
+        run=_keypad_add,
+        fields=(_VALUE,),
+    ),
+    Action(
+        name="clock",
+        label="Set the clock wrong",
+        help="Seconds ahead, or behind with a minus. The lock judges times by it.",
+        run=_clock,
+        fields=(_OFFSET,),
+    ),
+    Action(
+        name="battery",
+        label="Battery",
+        help="At 20 percent or less the lock reports it.",
+        run=_battery,
+        fields=(_PERCENT,),
+    ),
 )
 LOCK_ACTIONS = {action.name: action for action in (*REACH, *FAULTS, *HANDS, TRY)}
 
 GATEWAY_ACTIONS: dict[str, Action[Gateway]] = {
     action.name: action
     for action in (
-        Action(name="offline", label="Offline", run=_gateway_offline, fields=(_SILENT,)),
-        Action(name="online", label="Online", run=_gateway_online, fields=(_SILENT,)),
-        Action(name="busy", label="Busy", run=_gateway_busy, fields=(_CALLS,)),
-        Action(name="slow", label="Slow", run=_gateway_slow, fields=(_MS,)),
+        Action(
+            name="offline",
+            label="Offline",
+            help="All locks behind it are out of reach.",
+            run=_gateway_offline,
+            fields=(_SILENT,),
+        ),
+        Action(
+            name="online",
+            label="Online",
+            help="The locks behind it are in reach again.",
+            run=_gateway_online,
+            fields=(_SILENT,),
+        ),
+        Action(
+            name="busy",
+            label="Busy",
+            help="The gateway answers busy.",
+            run=_gateway_busy,
+            fields=(_CALLS,),
+        ),
+        Action(
+            name="slow",
+            label="Slow",
+            help="Each command through it takes this long; 0 ends it.",
+            run=_gateway_slow,
+            fields=(_MS,),
+        ),
     )
 }

@@ -32,7 +32,7 @@ def parser() -> argparse.ArgumentParser:
     for name, (path, text) in READS.items():
         words.add_parser(name, help=text).set_defaults(path=path)
     for name, action in LOCK_ACTIONS.items():
-        _add_action(words.add_parser(name, help=f"lock: {action.label}"), action, noun="lock")
+        _add_action(words.add_parser(name, help=action.help), action, noun="lock")
     memory = words.add_parser("memory", help="what one lock holds")
     memory.add_argument("lock")
     gateways = words.add_parser("gateway", help="do something to a gateway").add_subparsers(
@@ -40,7 +40,7 @@ def parser() -> argparse.ArgumentParser:
     )
     for name, gateway_action in GATEWAY_ACTIONS.items():
         _add_action(
-            gateways.add_parser(name, help=gateway_action.label), gateway_action, noun="gateway"
+            gateways.add_parser(name, help=gateway_action.help), gateway_action, noun="gateway"
         )
     _add_plain_words(words)
     return top

@@ -31,9 +31,9 @@ STYLE = (Path(__file__).parent / "page.css").read_text(encoding="utf-8")
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 KIND_WORDS = {"door_code": "Door Code", "smartkey": "SmartKey", "keycard": "Keycard"}
 FIELD_WORDS = {
-    "calls": "for calls",
-    "silence": "caller",
-    "hang_s": "seconds",
+    "calls": "calls (-1: all)",
+    "silence": "the caller",
+    "hang_s": "for seconds",
     "ms": "milliseconds",
     "land_after_s": "after seconds",
     "retry_after_s": "retry after s",
@@ -198,7 +198,12 @@ def _time(moment: datetime | None) -> str:
 
 
 def _group(lock: Lock, actions: tuple[Action[Lock], ...], here: str) -> str:
-    return "".join(_lock_form(lock, action, here) for action in actions)
+    parts = [
+        f'<div><h3>{action.label}</h3><p class="soft small">{action.help}</p>'
+        f"{_lock_form(lock, action, here)}</div>"
+        for action in actions
+    ]
+    return f'<div class="grid">{"".join(parts)}</div>'
 
 
 def _lock_form(lock: Lock, action: Action[Lock], here: str) -> str:
@@ -234,7 +239,7 @@ def _option(text: str) -> str:
     words = {
         "true": "yes",
         "false": "no",
-        "hang": "waits for ever",
+        "hang": "waits",
         "drop": "is cut off",
         "error": "gets an error",
     }
@@ -260,8 +265,10 @@ def _gateways(world: World, here: str) -> str:
             for name, action in GATEWAY_ACTIONS.items()
             if name != ("online" if gateway.online else "offline")
         ]
-        parts.append(f"<h3>{escape(gateway.id)} {word}</h3>{''.join(forms)}")
-    return f'<section class="card"><h2>Gateways</h2>{"".join(parts)}</section>'
+        parts.append(f"<div><h3>{escape(gateway.id)} {word}</h3>{''.join(forms)}</div>")
+    return (
+        f'<section class="card"><h2>Gateways</h2><div class="grid">{"".join(parts)}</div></section>'
+    )
 
 
 def _clock(world: World, here: str) -> str:

@@ -71,7 +71,9 @@ class Store:
     """One SQLite file, or ``:memory:``. All methods are quick enough to be called from the event loop."""
 
     def __init__(self, path: str) -> None:
-        self._db = sqlite3.connect(path, isolation_level=None)
+        self._db = sqlite3.connect(path, isolation_level=None, timeout=1)
+        # Two simulators on one file would each believe their own memory: the second one must fail.
+        self._db.execute("PRAGMA locking_mode=EXCLUSIVE")
         self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute("PRAGMA synchronous=OFF")
         self._db.executescript(SCHEMA)

@@ -182,9 +182,10 @@ class Faults:
     def active(self) -> list[str]:
         """The faults that are set, as short words for a page."""
         counted = [(fate.value, getattr(self, fate.value)) for fate in _ANY_COMMAND + _WRITES]
-        found = [f"{name} x{left}" if left > 0 else name for name, left in counted if left]
+        found = [f"{name} {left}x" if left > 0 else name for name, left in counted if left]
         found += [f"slow {self.slow_ms:g} ms"] if self.slow_ms else []
-        return found + (["memory_full"] if self.memory_full else [])
+        found += ["memory_full"] if self.memory_full else []
+        return [name.replace("_", " ") for name in found]
 
 
 _ANY_COMMAND: tuple[Fate, ...] = (Fate.BUSY, Fate.RATE_LIMIT, Fate.SERVER_ERROR, Fate.GARBAGE)
