@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import re
 import secrets
@@ -15,13 +14,11 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from locks.simulators.simlock.answers import Silent, json_answer, refusal_answer
+from locks.simulators.simlock.commands import perform
 from locks.simulators.simlock.lock import Credential, Lock
-from locks.simulators.simlock.store import Landing, credential_doc
 from locks.simulators.simlock.words import (
     Code,
     Command,
-    EventType,
-    Fate,
     Garbage,
     Kind,
     NoAnswer,
@@ -52,30 +49,30 @@ async def show_lock(world: World, request: Request) -> dict[str, Any]:
 async def list_credentials(world: World, request: Request) -> dict[str, Any]:
     """GET /v1/locks/{id}/credentials: read from the lock itself, so it must be reachable."""
     lock = world.lock(request.path_params["lock_id"])
-    return await _perform(world, lock, Command.READ)
+    return await perform(world, lock, Command.READ)
 
 
 async def put_credential(world: World, request: Request) -> dict[str, Any]:
     """PUT /v1/locks/{id}/credentials/{handle}: make the lock hold exactly this under our handle."""
     lock = world.lock(request.path_params["lock_id"])
     credential = _read_credential(_handle(request), await read_json(request))
-    return await _perform(world, lock, Command.PUT, credential.handle, credential)
+    return await perform(world, lock, Command.PUT, credential.handle, credential)
 
 
 async def delete_credential(world: World, request: Request) -> dict[str, Any]:
     """DELETE /v1/locks/{id}/credentials/{handle}: afterwards it is absent; it may have been before."""
     lock = world.lock(request.path_params["lock_id"])
-    return await _perform(world, lock, Command.DELETE, _handle(request))
+    return await perform(world, lock, Command.DELETE, _handle(request))
 
 
 async def unlock(world: World, request: Request) -> dict[str, Any]:
     """POST /v1/locks/{id}/unlock: open the door now."""
-    return await _perform(world, world.lock(request.path_params["lock_id"]), Command.UNLOCK)
+    return await perform(world, world.lock(request.path_params["lock_id"]), Command.UNLOCK)
 
 
 async def sync_clock(world: World, request: Request) -> dict[str, Any]:
     """POST /v1/locks/{id}/sync-clock: set the lock's clock right."""
-    return await _perform(world, world.lock(request.path_params["lock_id"]), Command.SYNC_CLOCK)
+    return await perform(world, world.lock(request.path_params["lock_id"]), Command.SYNC_CLOCK)
 
 
 async def list_events(world: World, request: Request) -> dict[str, Any]:
@@ -132,113 +129,6 @@ def lock_doc(world: World, lock: Lock) -> dict[str, Any]:
             "shows_values": not lock.masked,
         },
     }
-
-
-# What becomes of a command.
-
-
-async def _perform(
-    world: World,
-    lock: Lock,
-    command: Command,
-    handle: str = "",
-    credential: Credential | None = None,
-) -> dict[str, Any]:
-    landing = Landing(
-        id=0, lock=lock.id, command=command, handle=handle, credential=credential, due_at=0
-    )
-    with world.on_the_line(lock, write=command.is_write):
-        world.require_reachable(lock)
-        fate = world.draw(lock, command)
-        _refuse_at_once(lock, fate)
-        if delay := world.delay_s(lock):
-            await asyncio.sleep(delay)
-            _require_still_there(world, lock)
-        return _meet(world, lock, landing, fate)
-
-
-def _refuse_at_once(lock: Lock, fate: Fate) -> None:
-    if fate is Fate.BUSY:
-        raise Refusal(Code.BUSY, "The lock is busy; try again in a few seconds.")
-    if fate is Fate.RATE_LIMIT:
-        after = lock.faults.retry_after_s
-        raise Refusal(Code.RATE_LIMITED, "Too many calls for this lock.", retry_after_s=after)
-    if fate is Fate.SERVER_ERROR:
-        raise Refusal(Code.SERVER_ERROR, "Something went wrong on our side.")
-    if fate is Fate.GARBAGE:
-        raise Garbage
-
-
-def _require_still_there(world: World, lock: Lock) -> None:
-    if world.locks.get(lock.id) is not lock:
-        raise Refusal(Code.LOCK_NOT_FOUND, "The lock was removed meanwhile.")
-    if not world.reaches(lock):
-        raise NoAnswer(Silence.ERROR, hang_s=0)
-
-
-def _meet(world: World, lock: Lock, landing: Landing, fate: Fate) -> dict[str, Any]:
-    """Let a command meet its fate at the lock. Raises Refusal or NoAnswer."""
-    silence = NoAnswer(lock.faults.silence, hang_s=lock.faults.hang_s)
-    match fate:
-        case Fate.REFUSE:
-            lock.counts.refused += 1
-            raise Refusal(Code.REFUSED, "The lock refused, without giving a reason.")
-        case Fate.DUPLICATE:
-            lock.counts.refused += 1
-            raise Refusal(
-                Code.DUPLICATE_CODE, "Another credential on this lock has the same value."
-            )
-        case Fate.DROP_WRITE:
-            return {
-                "handle": landing.handle,
-                "state": "stored" if landing.credential else "removed",
-            }
-        case Fate.LOSE_REQUEST:
-            raise silence
-        case Fate.LAND_LATE:
-            landing.due_at = time.time() + lock.faults.land_after_s
-            world.land_later(landing)
-            raise silence
-        case Fate.LOSE_ACK:
-            _carry_out_unheard(world, lock, landing)
-            raise silence
-        case _:
-            answer = _carry_out(world, lock, landing)
-            world.contact(lock)
-            return answer
-
-
-def _carry_out_unheard(world: World, lock: Lock, landing: Landing) -> None:
-    try:
-        world.write(lock, landing)
-    except Refusal:
-        return  # The refusal is lost on the way, like any other answer.
-
-
-def _carry_out(world: World, lock: Lock, landing: Landing) -> dict[str, Any]:
-    match landing.command:
-        case Command.PUT:
-            world.write(lock, landing)
-            return {"handle": landing.handle, "state": "stored"}
-        case Command.DELETE:
-            world.write(lock, landing)
-            return {"handle": landing.handle, "state": "removed"}
-        case Command.READ:
-            lock.counts.reads += 1
-            held = [_shown(lock, credential) for credential in lock.memory.values()]
-            return {"credentials": held, "read_at": say_time(world.now())}
-        case Command.UNLOCK:
-            world.report(lock, EventType.UNLOCKED, reason="remote")
-            return {"opened": True}
-        case Command.SYNC_CLOCK:
-            before, lock.clock_offset_s = lock.clock_offset_s, 0.0
-            world.store.save_lock(lock)
-            return {"clock_offset_before_s": before, "clock_offset_after_s": 0.0}
-
-
-def _shown(lock: Lock, credential: Credential) -> dict[str, Any]:
-    doc = credential_doc(credential)
-    return doc | {"value": None} if lock.masked else doc
 
 
 def _handle(request: Request) -> str:

@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from typing import Any
 from urllib.parse import quote
 
-from locks.simulators.simlock.actions import GATEWAY_ACTIONS, LOCK_ACTIONS, Action, Field, FieldType
+from locks.simulators.simlock.actions import GATEWAY_ACTIONS, LOCK_ACTIONS
+from locks.simulators.simlock.fields import Action, Field, FieldType
 
 TIMEOUT_S = 10
 READS = {

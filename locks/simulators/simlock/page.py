@@ -18,10 +18,8 @@ from locks.simulators.simlock.actions import (
     HANDS,
     LOCK_ACTIONS,
     REACH,
-    Action,
-    Field,
-    FieldType,
 )
+from locks.simulators.simlock.fields import Action, Field, FieldType
 from locks.simulators.simlock.lock import Credential, Lock
 from locks.simulators.simlock.words import Refusal, say_time
 from locks.simulators.simlock.world import World
