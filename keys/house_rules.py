@@ -1,0 +1,48 @@
+"""Changing a property's rules: saves them with history and has everything that depends on them decided again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from functools import partial
+from typing import Any
+
+from django.db import transaction
+
+from keys import provisioning
+from keys.refusal import Refused
+from locks.bell import ring
+from locks.clock import zone_names
+from locks.history import Actor, acting
+from locks.models import Property
+from locks.pulse import bump
+from pms.models import Reservation
+
+MOVES_WINDOWS = {"timezone", "arrival_time", "departure_time", "mode"}
+"""What changes the windows or the existence of keys, so that reservations must be followed again."""
+
+
+def change_property(
+    *, property: Property, changes: Mapping[str, Any], by: Actor, now: datetime  # noqa: A002
+) -> Property:
+    """Change fields of a property. Raises Refused. Nothing is stored when nothing differs."""
+    if "timezone" in changes and changes["timezone"] not in zone_names():
+        raise Refused("timezone", "That is not a time zone: pick one like Europe/Lisbon.")
+    with transaction.atomic(), acting(by):
+        kept = Property.objects.select_for_update().get(pk=property.pk)
+        different = {name for name, value in changes.items() if getattr(kept, name) != value}
+        if not different:
+            return kept
+        for name in different:
+            setattr(kept, name, changes[name])
+        kept.save()
+        if different & MOVES_WINDOWS:
+            Reservation.objects.filter(
+                property=kept,
+                state__in=[Reservation.State.EXPECTED, Reservation.State.IN_HOUSE],
+            ).update(followed_at=None)
+        provisioning.ask_again(property_id=kept.pk, now=now)
+        bump([kept.pk])
+        transaction.on_commit(partial(ring, "keys.tasks.follow_reservations"))
+        transaction.on_commit(partial(ring, "keys.tasks.look_now"))
+    return kept

@@ -1,0 +1,410 @@
+"""The rows as a queue: who may write to which lock, what is due there, and the one transaction that settles outcomes.
+
+Exclusion lives only in the Writer rows (owner, fence, until by the database's clock). A batch first renews the leases it
+speaks for, which locks those rows until it commits; whatever belongs to a lease that was lost is left out. PostgreSQL
+gets set-based statements, SQLite the same meaning row by row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from django.db import connection, transaction
+from django.db.models import Q
+
+from keys.facts import Answer, Row, rows_of
+from keys.models import Assignment, Credential
+from locks import doorlog
+from locks.doorlog import Line, Trouble
+from locks.models import Lock, Writer
+from locks.pulse import bump
+from locks.vault import decrypt
+
+
+class Grip(NamedTuple):
+    """A lease that was granted: whose, with which fence, and whether the one before ended without a release."""
+
+    writer_id: int
+    fence: int
+    property_id: int
+    unclean: bool
+
+
+class ReadBack(NamedTuple):
+    """A lock that must be read and compared with what it should hold."""
+
+    lock_id: int
+    writer_id: int
+    property_id: int
+    door_id: int | None
+
+
+class Work(NamedTuple):
+    """What is due at one writer."""
+
+    rows: list[Row]
+    read_backs: list[ReadBack]
+
+
+class Change(NamedTuple):
+    """A row as it was seen and as it shall be; applied only if nothing else moved it meanwhile.
+
+    ``next_at`` counts only if the row was not marked again since it was seen. ``free`` gives the secret back to the door.
+    """
+
+    grip: Grip | None
+    seen: Row
+    row: Row
+    next_at: datetime | None
+    waits: str
+    headline: str
+    proof: str = ""
+    proven_at: datetime | None = None
+    free: bool = False
+
+
+@dataclass(slots=True)
+class Batch:
+    """All that one transaction shall do, in this order: renew, settle, log, stamp."""
+
+    changes: list[Change] = field(default_factory=list)
+    lines: list[tuple[Grip | None, Line]] = field(default_factory=list)
+    troubles: list[Trouble] = field(default_factory=list)
+    closed: list[tuple[Line, str, bool]] = field(default_factory=list)
+    effects: list[Callable[[], None]] = field(default_factory=list)
+    stamps: list[tuple[Grip, Row]] = field(default_factory=list)
+    grips: set[Grip] = field(default_factory=set)
+
+
+class Stamped(NamedTuple):
+    """A row that may be sent now, with the secret that belongs to its revision."""
+
+    id: int
+    secret: str
+
+
+@dataclass(slots=True)
+class Settled:
+    """What became of a batch: the leases that still hold, and the rows that may be sent."""
+
+    held: set[int]
+    stamped: dict[int, str]
+
+
+def _ms() -> str:
+    if connection.vendor == "postgresql":
+        return "(extract(epoch FROM clock_timestamp()) * 1000)::bigint"
+    return "CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)"
+
+
+def db_time(moment: datetime) -> Any:
+    """A moment as raw SQL on this database compares it."""
+    return connection.ops.adapt_datetimefield_value(moment)
+
+
+def grab(*, owner: str, lease_ms: int, limit: int, now: datetime) -> list[Grip]:
+    """Take the leases of up to ``limit`` free writers that have something due. Never waits for anyone."""
+    due = (
+        "w.until_ms < {ms} AND (EXISTS (SELECT 1 FROM keys_assignment a WHERE a.writer_id = w.id "
+        "AND a.next_attempt_at <= %s) OR EXISTS (SELECT 1 FROM locks_lock l WHERE l.writer_id = w.id "
+        "AND l.read_back_at <= %s))"
+    ).format(ms=_ms())
+    skip = " FOR UPDATE SKIP LOCKED" if connection.vendor == "postgresql" else ""
+    moment = db_time(now)
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT w.id, w.fence + 1, w.property_id, w.owner <> '' FROM locks_writer w WHERE {due} "  # noqa: S608
+            f"ORDER BY w.id LIMIT %s{skip}",
+            [moment, moment, limit],
+        )
+        grips = [Grip(*row[:3], bool(row[3])) for row in cursor.fetchall()]
+        for part in _parts(grips, 500):
+            marks = ", ".join(["%s"] * len(part))
+            cursor.execute(
+                f"UPDATE locks_writer SET owner = %s, fence = fence + 1, until_ms = {_ms()} + %s "  # noqa: S608
+                f"WHERE id IN ({marks})",
+                [owner, lease_ms, *(grip.writer_id for grip in part)],
+            )
+    return grips
+
+
+def _parts(items: Sequence[Any], size: int) -> Iterable[Sequence[Any]]:
+    return (items[start : start + size] for start in range(0, len(items), size))
+
+
+def due_at(writer_ids: Sequence[int], *, now: datetime) -> dict[int, Work]:
+    """All that is due at these writers, in one statement for the credentials and one for the locks."""
+    work = {writer_id: Work([], []) for writer_id in writer_ids}
+    for part in _parts(writer_ids, 5000):
+        due = Assignment.objects.filter(writer_id__in=part, next_attempt_at__lte=now)
+        for row in rows_of(due):
+            work[row.writer_id or 0].rows.append(row)
+        locks = Lock.objects.filter(writer_id__in=part, read_back_at__lte=now)
+        for values in locks.values_list("id", "writer_id", "property_id", "door_id"):
+            work[values[1]].read_backs.append(ReadBack(*values))
+    return work
+
+
+def on_lock_rows(lock_id: int) -> list[tuple[Row, str]]:
+    """Every credential that has or may have a place on this lock, with its secret."""
+    places = Assignment.objects.filter(lock_id=lock_id).filter(
+        Q(reserved_digest__isnull=False)
+        | Q(written_revision__isnull=False)
+        | Q(sent_revision__isnull=False)
+    )
+    rows = rows_of(places)
+    secrets = dict(
+        Credential.objects.filter(pk__in={row.credential_id for row in rows}).values_list(
+            "id", "secret"
+        )
+    )
+    return [(row, secrets[row.credential_id]) for row in rows]
+
+
+def gone_rows(ids: Sequence[int], lock_id: int) -> list[Row]:
+    """Places of ours that a lock still holds though they were believed free; from now on they are not."""
+    for place in Assignment.objects.filter(pk__in=ids, lock_id=lock_id, reserved_digest=None):
+        Assignment.objects.filter(pk=place.pk, reserved_digest=None).update(
+            reserved_digest=f"stray:{place.pk}"
+        )
+    return rows_of(Assignment.objects.filter(pk__in=ids, lock_id=lock_id))
+
+
+def settle(batch: Batch, *, owner: str, lease_ms: int, now: datetime) -> Settled:
+    """Do a whole batch in one transaction. What belongs to a lost lease is left out, silently and completely."""
+    grips = set(batch.grips) | {c.grip for c in batch.changes if c.grip}
+    grips |= {grip for grip, _ in batch.stamps}
+    with transaction.atomic():
+        held = renew(grips, owner=owner, lease_ms=lease_ms)
+        mine = [c for c in batch.changes if c.grip is None or c.grip.writer_id in held]
+        done = apply(mine)
+        dropped = {c.row.id for c in batch.changes} - done
+        doorlog.append(
+            [line for grip, line in batch.lines if grip is None or grip.writer_id in held]
+        )
+        doorlog.open_episodes(
+            [t for t in batch.troubles if t.line.assignment_id not in dropped], now=now
+        )
+        doorlog.close_episodes(
+            [c for c in batch.closed if c[0].assignment_id not in dropped], now=now
+        )
+        for effect in batch.effects:
+            effect()
+        stamped = stamp([row for grip, row in batch.stamps if grip.writer_id in held])
+        bump({c.row.property_id for c in mine})
+    return Settled(held, stamped)
+
+
+def renew(grips: set[Grip], *, owner: str, lease_ms: int) -> set[int]:
+    """Prolong these leases and return the writers that are still ours; their rows stay locked until commit."""
+    if not grips:
+        return set()
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute(
+                f"UPDATE locks_writer w SET until_ms = {_ms()} + %s "  # noqa: S608
+                "FROM unnest(%s::bigint[], %s::bigint[]) AS g(id, fence) "
+                "WHERE w.id = g.id AND w.fence = g.fence AND w.owner = %s RETURNING w.id",
+                [lease_ms, [g.writer_id for g in grips], [g.fence for g in grips], owner],
+            )
+            return {row[0] for row in cursor.fetchall()}
+    held: set[int] = set()
+    with connection.cursor() as cursor:
+        for grip in grips:
+            cursor.execute(
+                f"UPDATE locks_writer SET until_ms = {_ms()} + %s "  # noqa: S608
+                "WHERE id = %s AND fence = %s AND owner = %s",
+                [lease_ms, grip.writer_id, grip.fence, owner],
+            )
+            if cursor.rowcount:
+                held.add(grip.writer_id)
+    return held
+
+
+def release(grips: Sequence[Grip], *, owner: str) -> None:
+    """Give leases back. One that was lost meanwhile is not ours to give."""
+    for part in _parts(grips, 400):
+        ours = Q()
+        for grip in part:
+            ours |= Q(pk=grip.writer_id, fence=grip.fence)
+        Writer.objects.filter(ours, owner=owner).update(owner="", until_ms=0)
+
+
+_APPLY = """
+UPDATE keys_assignment a SET
+  written_revision = d.written, sent_revision = d.sent, address = d.address,
+  refused_revision = d.refused, problem = d.problem, problem_since = d.problem_since,
+  tries = d.tries, retry_at = d.retry_at, waits = d.waits, headline = d.headline,
+  headline_since = d.headline_since,
+  proof = CASE WHEN d.proof = '' THEN a.proof ELSE d.proof END,
+  proven_at = COALESCE(d.proven_at, a.proven_at),
+  lock_digest = CASE WHEN d.written IS NULL AND d.sent IS NULL THEN NULL ELSE a.lock_digest END,
+  next_attempt_at = CASE WHEN a.next_attempt_at IS NOT DISTINCT FROM d.seen_next THEN d.next
+                         ELSE a.next_attempt_at END,
+  reserved_digest = CASE WHEN d.free AND a.next_attempt_at IS NOT DISTINCT FROM d.seen_next THEN NULL
+                         ELSE a.reserved_digest END
+FROM unnest(%s::bigint[], %s::int[], %s::int[], %s::text[], %s::int[], %s::text[], %s::timestamptz[],
+  %s::int[], %s::timestamptz[], %s::text[], %s::text[], %s::timestamptz[], %s::text[],
+  %s::timestamptz[], %s::timestamptz[], %s::timestamptz[], %s::boolean[], %s::int[], %s::int[])
+  AS d(id, written, sent, address, refused, problem, problem_since, tries, retry_at, waits, headline,
+  headline_since, proof, proven_at, seen_next, next, free, seen_written, seen_sent)
+WHERE a.id = d.id AND a.written_revision IS NOT DISTINCT FROM d.seen_written
+  AND a.sent_revision IS NOT DISTINCT FROM d.seen_sent
+RETURNING a.id
+"""
+
+
+def _values(change: Change) -> tuple[Any, ...]:
+    row, seen = change.row, change.seen
+    return (
+        row.id,
+        row.written_revision,
+        row.sent_revision,
+        row.address,
+        row.refused_revision,
+        row.problem,
+        row.problem_since,
+        row.tries,
+        row.retry_at,
+        change.waits,
+        change.headline,
+        row.headline_since,
+        change.proof,
+        change.proven_at,
+        seen.next_attempt_at,
+        change.next_at,
+        change.free,
+        seen.written_revision,
+        seen.sent_revision,
+    )
+
+
+def apply(changes: Sequence[Change]) -> set[int]:
+    """Apply these changes where the rows are still as they were seen; returns the ids that were."""
+    if not changes:
+        return set()
+    if connection.vendor == "postgresql":
+        columns = [list(column) for column in zip(*map(_values, changes), strict=True)]
+        with connection.cursor() as cursor:
+            cursor.execute(_APPLY, columns)
+            return {row[0] for row in cursor.fetchall()}
+    return {change.row.id for change in changes if _apply_one(change)}
+
+
+def _apply_one(change: Change) -> bool:
+    row, seen = change.row, change.seen
+    values: dict[str, Any] = {
+        "written_revision": row.written_revision,
+        "sent_revision": row.sent_revision,
+        "address": row.address,
+        "refused_revision": row.refused_revision,
+        "problem": row.problem,
+        "problem_since": row.problem_since,
+        "tries": row.tries,
+        "retry_at": row.retry_at,
+        "waits": change.waits,
+        "headline": change.headline,
+        "headline_since": row.headline_since,
+    }
+    if change.proof:
+        values["proof"] = change.proof
+    if change.proven_at:
+        values["proven_at"] = change.proven_at
+    if row.written_revision is None and row.sent_revision is None:
+        values["lock_digest"] = None
+    same = Assignment.objects.filter(
+        pk=row.id, written_revision=seen.written_revision, sent_revision=seen.sent_revision
+    )
+    if not same.update(**values):
+        return False
+    unmarked = Assignment.objects.filter(pk=row.id, next_attempt_at=seen.next_attempt_at)
+    later: dict[str, Any] = {"next_attempt_at": change.next_at}
+    if change.free:
+        later["reserved_digest"] = None
+    unmarked.update(**later)
+    return True
+
+
+def stamp(rows: Sequence[Row]) -> dict[int, str]:
+    """Mark these rows as sent, if they are still what was decided on, and hand out the secrets that go with them.
+
+    From here until an outcome is settled, what the lock holds of them is unknown.
+    """
+    if not rows:
+        return {}
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "UPDATE keys_assignment a SET sent_revision = a.revision, lock_digest = c.secret_digest "
+                "FROM unnest(%s::bigint[], %s::int[], %s::timestamptz[]) AS d(id, revision, seen), "
+                "keys_credential c WHERE a.id = d.id AND c.id = a.credential_id "
+                "AND a.revision = d.revision AND a.next_attempt_at = d.seen "
+                "AND a.sent_revision IS NULL RETURNING a.id, c.secret",
+                [
+                    [row.id for row in rows],
+                    [row.revision for row in rows],
+                    [row.next_attempt_at for row in rows],
+                ],
+            )
+            return {row[0]: decrypt(row[1]) for row in cursor.fetchall()}
+    return {row.id: secret for row in rows if (secret := _stamp_one(row)) is not None}
+
+
+def _stamp_one(row: Row) -> str | None:
+    credential = Credential.objects.get(pk=row.credential_id)
+    done = Assignment.objects.filter(
+        pk=row.id,
+        revision=row.revision,
+        next_attempt_at=row.next_attempt_at,
+        sent_revision=None,
+    ).update(sent_revision=row.revision, lock_digest=credential.secret_digest)
+    return credential.secret if done else None
+
+
+def note(answers: Sequence[Answer], *, now: datetime) -> int:
+    """Store when these rows are looked at next and what they wait for, where nothing marked them since they were read."""
+    news = [
+        told
+        for told in answers
+        if (told.next_at, told.waits, told.headline)
+        != (told.row.next_attempt_at, told.row.waits, told.row.headline)
+    ]
+    if not news:
+        return 0
+    if connection.vendor == "postgresql":
+        return _note_at_once(news, now)
+    for told in news:
+        since = now if told.headline != told.row.headline else told.row.headline_since
+        Assignment.objects.filter(
+            pk=told.row.id, next_attempt_at=told.row.next_attempt_at
+        ).update(
+            next_attempt_at=told.next_at,
+            waits=told.waits,
+            headline=told.headline,
+            headline_since=since,
+        )
+    return len(news)
+
+
+def _note_at_once(news: Sequence[Answer], now: datetime) -> int:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE keys_assignment a SET next_attempt_at = d.next, waits = d.waits, "
+            "headline = d.headline, headline_since = CASE WHEN a.headline = d.headline "
+            "THEN a.headline_since ELSE %s END "
+            "FROM unnest(%s::bigint[], %s::timestamptz[], %s::timestamptz[], %s::text[], %s::text[]) "
+            "AS d(id, seen, next, waits, headline) "
+            "WHERE a.id = d.id AND a.next_attempt_at IS NOT DISTINCT FROM d.seen",
+            [
+                now,
+                [told.row.id for told in news],
+                [told.row.next_attempt_at for told in news],
+                [told.next_at for told in news],
+                [told.waits for told in news],
+                [told.headline for told in news],
+            ],
+        )
+        return cursor.rowcount

@@ -1,0 +1,299 @@
+"""What an outcome means: from a row, a decision and a driver's answer to the row as it must be, its log lines and its 4117.
+
+Pure of databases and drivers: rows in, changes out. The delivery engine carries them to the ledger.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from keys.facts import Answer, Row, answer, is_over
+from keys.ledger import Change, Grip
+from keys.rules import Action, Hold, OnLock, Phase, Reach
+from locks.doorlog import PORTAL, Line, Trouble, handle_of, retry_delay
+from locks.drivers import (
+    Cause,
+    Held,
+    Kind,
+    LockError,
+    Outcome,
+    Place,
+    Proof,
+    Result,
+    Retry,
+    Scope,
+)
+from locks.models import Episode, LogCode
+
+NOT_CONFIRMED = "not_confirmed"
+NOT_WRITTEN, NOT_REMOVED = Episode.Kind.NOT_WRITTEN.value, Episode.Kind.NOT_REMOVED.value
+SOMETHING_OLDER = 0
+"""A written revision below every real one: the lock holds something of ours that is not what is wanted."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """How long to wait after failures, in seconds per failed try, and before an unknown outcome is read back."""
+
+    soon: Sequence[float]
+    offline: float
+    unsure: float
+
+
+@dataclass(slots=True)
+class Verdict:
+    """What to store about one row: the change, the line of the attempt, and what happens to its episodes."""
+
+    change: Change
+    line: Line | None
+    troubles: list[Trouble]
+    closed: list[tuple[Line, str, bool]]
+
+
+def place_of(row: Row) -> Place:
+    """Where this row lies on its lock."""
+    return Place(handle=handle(row), kind=Kind(row.kind), address=row.address)
+
+
+def handle(row: Row) -> str:
+    """Our name for this row on its lock."""
+    return handle_of(key_id=row.key_id, assignment_id=row.id)
+
+
+def line_of(row: Row, code: LogCode, now: datetime, *, cause: str = "", proof: str = "") -> Line:
+    """A door-log line of Portal's own about this row."""
+    return Line(
+        row.property_id,
+        row.door_id,
+        row.lock_id,
+        now,
+        now,
+        PORTAL,
+        code.value,
+        cause=cause,
+        kind=row.kind,
+        key_id=row.key_id,
+        assignment_id=row.id,
+        revision=row.sent_revision or row.revision,
+        attempt=row.tries or None,
+        proof=proof,
+    )
+
+
+def after(
+    *, sent: Row, action: Action, outcome: Outcome, grip: Grip, pace: Pace, now: datetime
+) -> Verdict:
+    """The verdict on one attempt. ``sent`` is the row as it was stamped: its sent revision is what went out."""
+    match outcome.result:
+        case Result.CONFIRMED:
+            row = _confirmed(sent, action, outcome)
+        case Result.FAILED:
+            row = _failed(sent, outcome.error, pace, now)
+        case Result.ACCEPTED | Result.UNKNOWN:
+            row = _unsure(sent, pace, now)
+    done = outcome.result is Result.CONFIRMED
+    proof = outcome.proof.value if done and action is Action.WRITE else ""
+    line = line_of(row, _code(action, outcome.result), now, cause=row.problem, proof=proof)
+    line = line._replace(
+        vendor_code=outcome.error.vendor_code[:40] if outcome.error else "",
+        revision=sent.sent_revision,
+    )
+    return _verdict(
+        seen=sent, row=row, grip=grip, now=now, line=line, proof=proof, tried=not done
+    )
+
+
+def _confirmed(sent: Row, action: Action, outcome: Outcome) -> Row:
+    written = sent.sent_revision if action is Action.WRITE else None
+    return sent._replace(
+        written_revision=written,
+        sent_revision=None,
+        refused_revision=None,
+        address=outcome.address or ("" if written is None else sent.address),
+        problem="",
+        problem_since=None,
+        tries=0,
+        retry_at=None,
+    )
+
+
+def _failed(sent: Row, error: LockError | None, pace: Pace, now: datetime) -> Row:
+    cause = error.cause.value if error else "unexplained"
+    tries = sent.tries + 1
+    pause = retry_delay(tries - 1, pace.soon)
+    if error is not None and error.retry_after_s is not None:
+        pause = timedelta(seconds=min(max(error.retry_after_s, 0.1), 60.0))
+    final = (
+        error is not None
+        and error.scope is Scope.CREDENTIAL
+        and error.retry in {Retry.AFTER_CHANGE, Retry.NEVER}
+    )
+    if cause == Cause.NO_SPACE.value:
+        final = True
+    sent = _unreached(sent, cause, now + timedelta(seconds=pace.offline))
+    return sent._replace(
+        sent_revision=None,
+        tries=tries,
+        problem=cause,
+        problem_since=sent.problem_since if sent.problem == cause else now,
+        refused_revision=sent.sent_revision if final else sent.refused_revision,
+        retry_at=now + pause,
+    )
+
+
+def _unreached(sent: Row, cause: str, next_try_at: datetime) -> Row:
+    """What the row will read of its lock once this answer is believed, so that the right reason is shown at once."""
+    if cause == Cause.LOCK_UNREACHABLE.value:
+        return sent._replace(lock_online=False, lock_next_try_at=next_try_at)
+    if cause == Cause.GATEWAY_UNREACHABLE.value and sent.gateway_online is not None:
+        return sent._replace(gateway_online=False, lock_next_try_at=next_try_at)
+    return sent
+
+
+def _unsure(sent: Row, pace: Pace, now: datetime) -> Row:
+    return sent._replace(
+        tries=sent.tries + 1,
+        problem=NOT_CONFIRMED,
+        problem_since=sent.problem_since if sent.problem == NOT_CONFIRMED else now,
+        retry_at=now + timedelta(seconds=pace.unsure),
+    )
+
+
+def _code(action: Action, result: Result) -> LogCode:
+    writes = action is Action.WRITE
+    match result:
+        case Result.CONFIRMED:
+            return LogCode.WRITTEN if writes else LogCode.REMOVED
+        case Result.ACCEPTED:
+            return LogCode.ACCEPTED
+        case Result.UNKNOWN:
+            return LogCode.UNCONFIRMED
+        case Result.FAILED:
+            return LogCode.WRITE_FAILED if writes else LogCode.REMOVE_FAILED
+
+
+def noted(*, seen: Row, row: Row, grip: Grip | None, now: datetime) -> Verdict:
+    """The verdict on a row that nothing is sent for: it waits, or is in step, or was put off."""
+    return _verdict(seen=seen, row=row, grip=grip, now=now, line=None, proof="", tried=False)
+
+
+def found(
+    *, seen: Row, held: Held | None, secret: str, grip: Grip, now: datetime
+) -> tuple[Verdict, bool]:
+    """The verdict on reading a lock back, and whether what was believed of this row was wrong.
+
+    A row whose outcome was unknown is not wrong: it was never believed.
+    """
+    written = None if held is None else seen.revision if matches(seen, held, secret) else 0
+    believed = seen.written_revision
+    if believed is not None and believed != seen.revision and written == 0:
+        written = believed
+    unknown = seen.sent_revision is not None
+    row = seen._replace(written_revision=written, sent_revision=None)
+    if written != believed or unknown:
+        row = row._replace(retry_at=None)
+    if written == seen.revision:
+        row = row._replace(tries=0, problem="", problem_since=None)
+    if held is not None and held.address:
+        row = row._replace(address=held.address)
+    proof = Proof.READ_BACK.value if written == seen.revision else ""
+    wrong = not unknown and written != believed
+    line = line_of(seen, LogCode.REPAIRED, now, cause="drift") if wrong else None
+    if unknown and written == seen.revision:
+        line = line_of(seen, LogCode.WRITTEN, now, proof=Proof.READ_BACK.value)
+    return (
+        _verdict(seen=seen, row=row, grip=grip, now=now, line=line, proof=proof, tried=False),
+        wrong,
+    )
+
+
+def matches(row: Row, held: Held, secret: str) -> bool:
+    """Whether the lock holds exactly what this row wants: kind, secret if it shows one, and window if it keeps one."""
+    if held.kind.value != row.kind or held.secret not in {None, secret}:
+        return False
+    if not row.native_window or held.starts_at is None or held.ends_at is None:
+        return True
+    slack = timedelta(seconds=60)
+    return (
+        abs(held.starts_at - row.starts_at) < slack and abs(held.ends_at - row.ends_at) < slack
+    )
+
+
+def _verdict(
+    *,
+    seen: Row,
+    row: Row,
+    grip: Grip | None,
+    now: datetime,
+    line: Line | None,
+    proof: str,
+    tried: bool,
+) -> Verdict:
+    told = answer(row, now=now)
+    if told.headline != row.headline:
+        row = row._replace(headline_since=now)
+    change = Change(
+        grip=grip,
+        seen=seen,
+        row=row,
+        next_at=told.next_at,
+        waits=told.waits,
+        headline=told.headline,
+        proof=proof,
+        proven_at=now if proof else None,
+        free=told.facts.phase is Phase.OVER and told.facts.on_lock is OnLock.ABSENT,
+    )
+    return Verdict(change, line, _troubles(told, row, now, tried), _closed(told, row, now))
+
+
+def _troubles(told: Answer, row: Row, now: datetime, tried: bool) -> list[Trouble]:
+    """An episode opens when a credential is due and not on its lock, or must go and has not."""
+    facts = told.facts
+    waiting = told.decision.action is Action.WAIT
+    vendor = line_of(row, LogCode.NOT_WRITTEN, now, cause=cause_of(told, row))
+    leaving = {Hold.STILL_ON_LOCK, Hold.REMOVAL_PENDING} & set(told.decision.holds)
+    if leaving:
+        return [Trouble(vendor, NOT_REMOVED, tried)] if tried or waiting else []
+    if facts.phase is Phase.OVER or facts.on_lock is OnLock.CURRENT:
+        return []
+    begun = now >= row.starts_at
+    unreachable = facts.phase is Phase.DUE and facts.reach in {
+        Reach.LOCK_OFFLINE,
+        Reach.GATEWAY_OFFLINE,
+        Reach.ACCOUNT_BROKEN,
+    }
+    gated = {
+        Hold.DISABLED_BY_STAFF,
+        Hold.CAME_IN_DURING_OUTAGE,
+        Hold.NOT_CHECKED_IN,
+        Hold.CHECK_IN_UNKNOWN,
+    } & set(told.decision.holds)
+    if tried or (waiting and (begun or (unreachable and not gated))):
+        return [Trouble(vendor, NOT_WRITTEN, tried)]
+    return []
+
+
+def cause_of(told: Answer, row: Row) -> str:
+    """The cause that 4117 shows: what the lock said if it was tried, else the first reason to wait."""
+    hold = told.decision.headline
+    if hold in {None, Hold.RETRYING, Hold.REFUSED_BY_LOCK, Hold.NOT_CONFIRMED}:
+        return row.problem or "unexplained"
+    if hold in {Hold.STILL_ON_LOCK, Hold.REMOVAL_PENDING}:
+        return row.problem or Hold.LOCK_OFFLINE.value
+    return str(hold)
+
+
+def _closed(told: Answer, row: Row, now: datetime) -> list[tuple[Line, str, bool]]:
+    line = line_of(row, LogCode.RESOLVED, now)
+    facts = told.facts
+    closed: list[tuple[Line, str, bool]] = []
+    if facts.on_lock is OnLock.CURRENT and facts.phase is not Phase.OVER:
+        closed.append((line, NOT_WRITTEN, True))
+    elif is_over(row) or facts.phase is Phase.OVER:
+        closed.append((line, NOT_WRITTEN, False))
+    gone = facts.on_lock is OnLock.ABSENT
+    if gone or (told.decision.action is Action.DONE and facts.phase is not Phase.OVER):
+        closed.append((line, NOT_REMOVED, True))
+    return closed

@@ -1,0 +1,34 @@
+"""What all tests share: the engine they run on, the simulated locks, and quick clocks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.locks.simlock_server import SimlockServer, start_simlock
+
+
+
+@pytest.fixture(scope="session")
+def simlock_process() -> Iterator[SimlockServer]:
+    """One simulated lock system for the whole session of this worker."""
+    with start_simlock() as server:
+        yield server
+
+
+@pytest.fixture
+def simlock(simlock_process: SimlockServer) -> SimlockServer:
+    """The simulated lock system with an empty wall."""
+    simlock_process.reset()
+    return simlock_process
+
+
+@pytest.fixture
+def quick(settings) -> None:
+    """Retries and read-backs in fractions of a second, so that a test sees them happen."""
+    settings.RETRY_SOON_S = [0.05, 0.1, 0.2]
+    settings.RETRY_OFFLINE_S = [0.2, 0.4]
+    settings.READ_BACK_AFTER_S = [0.3, 0.6]
+    settings.DRIVER_TIMEOUT_S = 1.0
+    settings.DELIVERY_ROUND_S = 5.0
