@@ -45,9 +45,16 @@ from locks.drivers import Kind
 from locks.models import Door
 from pms.models import Reservation
 
-ORDER = {"upcoming": "starts_at", "current": "ends_at", "past": "-ends_at", "revoked": "-revoked_at"}
+ORDER = {
+    "upcoming": "starts_at",
+    "current": "ends_at",
+    "past": "-ends_at",
+    "revoked": "-revoked_at",
+}
 LIMITS = ("starts_at", "ends_at", "weekdays", "from_hour", "to_hour")
-NEEDS_ON = "Written before check-in only with Allow Provisioning on: set allow_provisioning to true."
+NEEDS_ON = (
+    "Written before check-in only with Allow Provisioning on: set allow_provisioning to true."
+)
 
 
 class KeysView(mixins.ListModelMixin, OfProperty):

@@ -192,20 +192,20 @@ def set_permissions(
         )
     with transaction.atomic():
         ids = list(doors.order_by("id").values_list("id", flat=True))
-        changed = change_in_bulk(
+        switched = change_in_bulk(
             model=KeychainDoor,
             ids=ids,
             changes={"permission": target.value, "permission_since": now},
             by=by,
             now=now,
         )
-        touched = Assignment.objects.filter(keychain_door_id__in=changed)
+        touched = Assignment.objects.filter(keychain_door_id__in=switched)
         properties = set(touched.values_list("property_id", flat=True))
         touched.update(next_attempt_at=now)
         for each in properties or {property_id}:
             if each is not None:
                 changed(each)
-    return changed
+    return switched
 
 
 def edit_door(

@@ -43,7 +43,9 @@ class Moment(serializers.DateTimeField):
     """
 
     default_error_messages: ClassVar = {
-        "skipped": _("{wall} does not exist in {zone}: the clocks go forward; use {after} or later."),
+        "skipped": _(
+            "{wall} does not exist in {zone}: the clocks go forward; use {after} or later."
+        ),
         "far": _("This time is out of range."),
     }
 
@@ -67,7 +69,9 @@ class Moment(serializers.DateTimeField):
         try:
             return typed(moment, zone(name), later=self.later)
         except TimeDoesNotExist as error:
-            self.fail("skipped", wall=f"{error.wall:%H:%M}", zone=name, after=f"{error.after:%H:%M}")
+            self.fail(
+                "skipped", wall=f"{error.wall:%H:%M}", zone=name, after=f"{error.after:%H:%M}"
+            )
 
     def to_representation(self, value: datetime | None) -> str | None:
         return utc_text(value)
@@ -268,7 +272,7 @@ class Input(serializers.Serializer):
             unknown = [str(name) for name in data if name not in self.fields]
             if unknown:
                 raise serializers.ValidationError(
-                    {name: "This field does not exist." for name in sorted(unknown)}
+                    dict.fromkeys(sorted(unknown), "This field does not exist.")
                 )
         return super().to_internal_value(data)
 

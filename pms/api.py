@@ -18,7 +18,9 @@ from pms.models import Integration, Reservation
 class ReservationOut(serializers.ModelSerializer):
     """One stay of one room, as the PMS last said. Contacts of guests are not in the API."""
 
-    arrival_at = Moment(read_only=True, allow_null=True, help_text="Null: the property's time counts.")
+    arrival_at = Moment(
+        read_only=True, allow_null=True, help_text="Null: the property's time counts."
+    )
     departure_at = Moment(read_only=True, allow_null=True)
     checked_in_at = Moment(read_only=True, allow_null=True)
     checked_in_online_at = Moment(read_only=True, allow_null=True)

@@ -15,7 +15,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404
 from django.utils import timezone
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
-from rest_framework import exceptions, status
+from rest_framework import exceptions
 from rest_framework.authentication import BaseAuthentication, get_authorization_header
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
@@ -166,7 +166,8 @@ def _fields(path: str, detail: Any) -> Iterator[dict[str, str]]:
     if isinstance(detail, dict):
         for name, inner in detail.items():
             shown = NAMES.get(str(name), str(name))
-            yield from _fields(f"{path}.{shown}".strip("."), inner)
+            here = path if path and str(name) == "non_field_errors" else f"{path}.{shown}"
+            yield from _fields(here.strip("."), inner)
     elif isinstance(detail, list):
         nested = any(isinstance(inner, dict | list) for inner in detail)
         for place, inner in enumerate(detail):

@@ -26,7 +26,9 @@ urlpatterns = [
     path("property/", locks.PropertyView.as_view({"get": "read"}), name="property"),
     path("keys/", KeysView.as_view(_KEYS), name="keys"),
     path("keys/<int:pk>/", KeysView.as_view(_KEY), name="key"),
-    path("keys/<int:pk>/explanation/", KeysView.as_view({"get": "explanation"}), name="explanation"),
+    path(
+        "keys/<int:pk>/explanation/", KeysView.as_view({"get": "explanation"}), name="explanation"
+    ),
     path("keys/<int:pk>/revoke/", KeysView.as_view({"post": "revoke"}), name="revoke"),
     path("keys/<int:pk>/restore/", KeysView.as_view({"post": "restore"}), name="restore"),
     path(

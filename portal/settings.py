@@ -266,6 +266,13 @@ SPECTACULAR_SETTINGS = {
     "SERVE_INCLUDE_SCHEMA": False,
     "SERVE_PUBLIC": True,
     "SCHEMA_PATH_PREFIX": "/api/v1/",
+    "ENUM_NAME_OVERRIDES": {
+        "CredentialKind": "locks.models.KindChoice",
+        "EpisodeKind": "locks.models.Episode.Kind",
+        "KeyState": "keys.api_shapes.STATES",
+        "ReservationState": "pms.models.Reservation.State",
+        "IntegrationState": "pms.models.Integration.State",
+    },
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
         "portal.api.add_problems",

@@ -88,6 +88,4 @@ def token_allows(token: ApiToken, right: Right) -> bool:
 def actor_of(token: ApiToken, *, reason: str = "") -> Actor:
     """The token as history names it: its member, through the API."""
     label = f"{token.membership.user} by {token.name}"[:120]
-    return Actor(
-        source=Source.API, user_id=token.membership.user_id, label=label, reason=reason
-    )
+    return Actor(source=Source.API, user_id=token.membership.user_id, label=label, reason=reason)
