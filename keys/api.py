@@ -40,7 +40,7 @@ from keys.explaining import DoorAnswer, explain_key, explain_keys
 from keys.models import Assignment, Key, KeychainDoor
 from keys.refusal import Refused
 from keys.rules import Permission
-from locks.api import OfProperty
+from locks.api import MAX_ID, OfProperty
 from locks.drivers import Kind
 from locks.models import Door
 from pms.models import Reservation
@@ -191,7 +191,8 @@ class KeychainDoorsView(OfProperty):
 
     def _key(self) -> Key:
         wanted = self.kwargs["key_id"]
-        key = self.of_hotel(Key.objects.select_related("property")).filter(pk=wanted).first()
+        rows = self.of_hotel(Key.objects.select_related("property"))
+        key: Key | None = rows.filter(pk=wanted).first() if wanted <= MAX_ID else None
         if key is None:
             raise exceptions.NotFound
         return key

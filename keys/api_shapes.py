@@ -14,7 +14,7 @@ from rest_framework import serializers
 from keys.explaining import DoorAnswer, KeyAnswer
 from keys.models import Credential, KeychainDoor, Person
 from keys.rules import Action, Hold, OnLock, Permission, Waits
-from locks.api import Id, Input, Moment
+from locks.api import Id, Input, Moment, Shape
 from locks.drivers import Kind
 from locks.models import KindChoice
 
@@ -41,7 +41,7 @@ def bits_of(days: list[int]) -> int:
 # What the rule says ---------------------------------------------------------------------------------
 
 
-class ReasonOut(serializers.Serializer):
+class ReasonOut(Shape):
     """One reason to wait: what holds, since when, who can change it, and what happens next by itself and when."""
 
     hold = serializers.ChoiceField(choices(Hold), help_text="The reason, for programs.")
@@ -52,7 +52,7 @@ class ReasonOut(serializers.Serializer):
     next_at = Moment(allow_null=True)
 
 
-class PlaceOut(serializers.Serializer):
+class PlaceOut(Shape):
     """One credential on one door's lock."""
 
     credential = serializers.IntegerField(source="credential.pk")
@@ -67,14 +67,14 @@ class PlaceOut(serializers.Serializer):
     reasons = ReasonOut(many=True)
 
 
-class WindowOut(serializers.Serializer):
+class WindowOut(Shape):
     """From when until when, the end excluded."""
 
     starts_at = Moment()
     ends_at = Moment()
 
 
-class DoorShortOut(serializers.Serializer):
+class DoorShortOut(Shape):
     """A door of a key, as lists show it."""
 
     id = serializers.IntegerField(source="keychain_door.pk", help_text="Id of the keychain door.")
@@ -117,7 +117,7 @@ class KeychainDoorOut(DoorShortOut):
         return days_of(answer.keychain_door.weekdays)
 
 
-class Answered(serializers.Serializer):
+class Answered(Shape):
     """What the rule says about a key as a whole."""
 
     state = serializers.SerializerMethodField()
@@ -162,7 +162,7 @@ class KeyOut(Answered):
         return stay.number if stay else None
 
 
-class CredentialOut(serializers.Serializer):
+class CredentialOut(Shape):
     """A credential of one person, the same on all doors of the key."""
 
     id = serializers.IntegerField(source="pk")
@@ -178,7 +178,7 @@ class CredentialOut(serializers.Serializer):
         return str(credential.secret) if seen else None
 
 
-class PersonOut(serializers.Serializer):
+class PersonOut(Shape):
     """One of the people of a key."""
 
     id = serializers.IntegerField(source="pk")
@@ -297,14 +297,14 @@ class PersonWishIn(Input):
     name = serializers.CharField(max_length=200)
     email = serializers.EmailField(required=False, allow_blank=True, default="")
     phone = serializers.CharField(required=False, allow_blank=True, max_length=40, default="")
-    credentials = CredentialWishIn(many=True, required=False, max_length=3)
+    credentials = serializers.ListField(child=CredentialWishIn(), required=False, max_length=3)
 
 
 class NewKeyIn(Reasoned):
     """A key made by hand."""
 
-    people = PersonWishIn(many=True, min_length=1, max_length=20)
-    doors = DoorWishIn(many=True, min_length=1, max_length=50)
+    people = serializers.ListField(child=PersonWishIn(), min_length=1, max_length=20)
+    doors = serializers.ListField(child=DoorWishIn(), min_length=1, max_length=50)
     starts_at = Moment()
     ends_at = Moment(later=True)
     with_linked_doors = serializers.BooleanField(default=True)
@@ -330,20 +330,20 @@ class ReleaseIn(MustReason):
     )
 
 
-class ReleaseOut(serializers.Serializer):
+class ReleaseOut(Shape):
     """Which doors changed, and the batch under which history keeps them."""
 
     changed = serializers.ListField(child=serializers.IntegerField())
     batch_id = serializers.UUIDField()
 
 
-class RemovedOut(serializers.Serializer):
+class RemovedOut(Shape):
     """Whether something is still to come off the lock of the removed door."""
 
     removing = serializers.BooleanField()
 
 
-class KeyFilters(serializers.Serializer):
+class KeyFilters(Shape):
     """Which keys. ``search`` decides by its form: with a digit a reservation number's beginning, else a guest's name."""
 
     state = serializers.ChoiceField(STATES, required=False, help_text="Not given: all but revoked.")

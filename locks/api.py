@@ -73,8 +73,8 @@ class Moment(serializers.DateTimeField):
                 "skipped", wall=f"{error.wall:%H:%M}", zone=name, after=f"{error.after:%H:%M}"
             )
 
-    def to_representation(self, value: datetime | None) -> str | None:
-        return utc_text(value)
+    def to_representation(self, value: datetime) -> str:
+        return utc_text(value) or ""
 
 
 def utc_text(value: datetime | None) -> str | None:
@@ -91,9 +91,7 @@ class ByCursor(BasePagination):
     A view orders by ``ordering``, one field with a minus for newest first; the id breaks ties.
     """
 
-    def paginate_queryset(
-        self, queryset: QuerySet[Any], request: Request, view: Any = None
-    ) -> list[Any]:
+    def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> list[Any]:
         field: str = view.ordering_of(request)
         self.request, self.down = request, field.startswith("-")
         self.field = field.removeprefix("-")
@@ -187,7 +185,7 @@ class Caller(Protocol):
         """How history names it."""
 
 
-class OfProperty(viewsets.GenericViewSet):
+class OfProperty(viewsets.GenericViewSet[Any]):
     """Base of all nouns: the rows of the token's property only, so that another hotel's ids do not exist.
 
     ``rights`` names the right that each action needs; an action without one is refused to everybody. ``filters`` is
@@ -196,8 +194,8 @@ class OfProperty(viewsets.GenericViewSet):
 
     rights: ClassVar[Mapping[str, str]] = {}
     ordering = "id"
-    filters: ClassVar[type[serializers.Serializer] | None] = None
-    pagination_class = ByCursor
+    filters: ClassVar[type[serializers.Serializer[Any]] | None] = None
+    pagination_class: type[BasePagination] | None = ByCursor
     lookup_value_converter = "int"
 
     @property
@@ -234,7 +232,7 @@ class OfProperty(viewsets.GenericViewSet):
         return self.ordering
 
     def get_serializer_context(self) -> dict[str, Any]:
-        context = super().get_serializer_context()
+        context = dict(super().get_serializer_context())
         if not self.is_described:
             context["property"] = self.hotel
         return context
@@ -252,7 +250,7 @@ class OfProperty(viewsets.GenericViewSet):
         given.is_valid(raise_exception=True)
         return dict(given.validated_data)
 
-    def body(self, serializer: type[serializers.Serializer]) -> dict[str, Any]:
+    def body(self, serializer: type[serializers.Serializer[Any]]) -> dict[str, Any]:
         """The request's body, checked; a field that does not exist is refused rather than ignored."""
         given = serializer(data=self.request.data, context=self.get_serializer_context())
         given.is_valid(raise_exception=True)
@@ -264,7 +262,11 @@ class OfProperty(viewsets.GenericViewSet):
         return answer
 
 
-class Input(serializers.Serializer):
+class Shape(serializers.Serializer[Any]):
+    """Base of answers and queries that are no model's."""
+
+
+class Input(Shape):
     """Base of request bodies: names that do not exist are refused, so that a typing mistake never passes for a wish."""
 
     def to_internal_value(self, data: Any) -> Any:
@@ -291,7 +293,7 @@ class Noun(mixins.ListModelMixin, mixins.RetrieveModelMixin, OfProperty):
 # Property, doors, locks, door log -------------------------------------------------------------------
 
 
-class PropertyOut(serializers.ModelSerializer):
+class PropertyOut(serializers.ModelSerializer[Property]):
     """The hotel of the token."""
 
     class Meta:
@@ -323,7 +325,7 @@ class PropertyView(OfProperty):
         return Response(PropertyOut(self.hotel).data)
 
 
-class LockShort(serializers.ModelSerializer):
+class LockShort(serializers.ModelSerializer[Lock]):
     """A lock beside its door."""
 
     offline_since = Moment(read_only=True, allow_null=True)
@@ -334,7 +336,7 @@ class LockShort(serializers.ModelSerializer):
         read_only_fields = fields
 
 
-class DoorOut(serializers.ModelSerializer):
+class DoorOut(serializers.ModelSerializer[Door]):
     """A door and the lock on it, if there is one."""
 
     lock = serializers.SerializerMethodField()
@@ -385,10 +387,10 @@ class DoorsView(Noun):
         return self.of_hotel(super().get_queryset())
 
 
-class LockOut(serializers.ModelSerializer):
+class LockOut(serializers.ModelSerializer[Lock]):
     """A lock as last heard of. ``online`` already counts its gateway."""
 
-    door = serializers.PrimaryKeyRelatedField(read_only=True, allow_null=True)
+    door = serializers.IntegerField(source="door_id", read_only=True, allow_null=True)
     account = serializers.SerializerMethodField()
     gateway = serializers.SerializerMethodField()
     offline_since = Moment(read_only=True, allow_null=True)
@@ -465,7 +467,7 @@ class LocksView(Noun):
         return self.of_hotel(super().get_queryset())
 
 
-class LogOut(serializers.ModelSerializer):
+class LogOut(serializers.ModelSerializer[DoorLogEntry]):
     """A line of the door log. ``hint`` is at most the last two digits of a code."""
 
     door = serializers.IntegerField(source="door_id", read_only=True, allow_null=True)
@@ -498,7 +500,7 @@ class LogOut(serializers.ModelSerializer):
         read_only_fields = fields
 
 
-class LogFilters(serializers.Serializer):
+class LogFilters(Shape):
     """Narrow the log to one door, key or code; one of the first two at a time keeps it fast."""
 
     door = Id(required=False, help_text="Lines of this door.")
@@ -526,7 +528,7 @@ class LogView(mixins.ListModelMixin, OfProperty):
         return super().list(request, *args, **kwargs)
 
 
-class EpisodeOut(serializers.ModelSerializer):
+class EpisodeOut(serializers.ModelSerializer[Episode]):
     """A stretch of time in which a credential was not where it must be."""
 
     door = serializers.IntegerField(source="door_id", read_only=True)
@@ -552,7 +554,7 @@ class EpisodeOut(serializers.ModelSerializer):
         read_only_fields = fields
 
 
-class EpisodeFilters(serializers.Serializer):
+class EpisodeFilters(Shape):
     """Which stretches."""
 
     kind = serializers.ChoiceField(Episode.Kind.choices, required=False)

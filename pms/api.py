@@ -11,11 +11,11 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from locks.api import Id, Moment, Noun, OfProperty
+from locks.api import Id, Moment, Noun, OfProperty, Shape
 from pms.models import Integration, Reservation
 
 
-class ReservationOut(serializers.ModelSerializer):
+class ReservationOut(serializers.ModelSerializer[Reservation]):
     """One stay of one room, as the PMS last said. Contacts of guests are not in the API."""
 
     arrival_at = Moment(
@@ -68,7 +68,7 @@ class ReservationOut(serializers.ModelSerializer):
         return stay.came_in_during_id is not None
 
 
-class ReservationFilters(serializers.Serializer):
+class ReservationFilters(Shape):
     """Which stays."""
 
     number = serializers.CharField(required=False, max_length=80, help_text="Exactly this number.")
@@ -106,7 +106,7 @@ class ReservationsView(Noun):
         return super().list(request, *args, **kwargs)
 
 
-class IntegrationOut(serializers.ModelSerializer):
+class IntegrationOut(serializers.ModelSerializer[Integration]):
     """The property's link to a PMS: its state, since when, and the last good word."""
 
     since = Moment(source="state_since", read_only=True)

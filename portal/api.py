@@ -123,10 +123,10 @@ def explain_exception(error: Exception, context: dict[str, Any]) -> Response | N
     if known is None:
         return None
     headers = {}
-    if getattr(known, "auth_header", None):
-        headers["WWW-Authenticate"] = known.auth_header
-    if getattr(known, "wait", None):
-        headers["Retry-After"] = f"{known.wait:.0f}"
+    if scheme := getattr(known, "auth_header", None):
+        headers["WWW-Authenticate"] = scheme
+    if wait := getattr(known, "wait", None):
+        headers["Retry-After"] = f"{wait:.0f}"
     return Response(_problem(known), known.status_code, headers=headers, content_type=PROBLEM)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.urls import path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 from rest_framework.permissions import AllowAny
@@ -17,10 +19,10 @@ router = SimpleRouter(use_regex_path=False)
 for name, view, basename in (*locks.NOUNS, *pms.NOUNS):
     router.register(name, view, basename=basename)
 
-_OPEN = {"authentication_classes": [], "permission_classes": [AllowAny]}
-_KEYS = {"get": "list", "post": "create"}
-_KEY = {"get": "retrieve", "patch": "partial_update"}
-_DOOR = {"get": "retrieve", "patch": "partial_update", "delete": "destroy"}
+_OPEN: dict[str, Any] = {"authentication_classes": [], "permission_classes": [AllowAny]}
+_KEYS: dict[str, Any] = {"get": "list", "post": "create"}
+_KEY: dict[str, Any] = {"get": "retrieve", "patch": "partial_update"}
+_DOOR: dict[str, Any] = {"get": "retrieve", "patch": "partial_update", "delete": "destroy"}
 
 urlpatterns = [
     path("property/", locks.PropertyView.as_view({"get": "read"}), name="property"),
