@@ -1,0 +1,424 @@
+"""Support's view of properties, doors, locks and the door log; and the manners of every admin page of Portal.
+
+Pages are read first and changed rarely: lists never count and never scan for their filters, what has a history cannot be
+deleted, and every change asks for a reason that history keeps.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, ClassVar
+
+from django import forms
+from django.contrib import admin
+from django.contrib.admin import ShowFacets
+from django.contrib.admin.options import IncorrectLookupParameters
+from django.contrib.admin.views.main import ChangeList
+from django.core.exceptions import PermissionDenied
+from django.core.paginator import Paginator
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.html import format_html
+from simple_history.admin import SimpleHistoryAdmin
+from simple_history.template_utils import HistoricalRecordContextHelper
+
+from locks.clock import zone
+from locks.history import Actor, Source, acting
+from locks.models import (
+    Door,
+    DoorLogEntry,
+    Episode,
+    Gateway,
+    Lock,
+    LockAccount,
+    Property,
+)
+
+PAGE, PAGES = 50, 20
+MAX_ID = 2**63 - 1
+
+
+def actor_of(request: HttpRequest, reason: str) -> Actor:
+    """The support person as history names them."""
+    user = request.user
+    return Actor(source=Source.ADMIN, user_id=user.pk, label=str(user), reason=reason)
+
+
+def at(moment: datetime | None, hotel: Property) -> str:
+    """A moment by the clock of the hotel, with its zone, or a dash."""
+    if moment is None:
+        return "-"
+    local = moment.astimezone(zone(hotel.timezone))
+    return f"{local:%a %d %b %Y %H:%M} {local:%Z}"
+
+
+def number(term: str) -> int | None:
+    """The id that was typed, or none."""
+    text = term.strip().lstrip("#")
+    return int(text) if text.isascii() and text.isdigit() and int(text[:19]) <= MAX_ID else None
+
+
+def all_properties() -> list[int]:
+    """Ids of all hotels: their indexes begin with the property, so a search across hotels names them all."""
+    return list(Property.objects.values_list("id", flat=True))
+
+
+class Page(ChangeList):
+    """A page of a list by one query for one row more than it shows: no count, and no page beyond the twentieth.
+
+    Whoever would turn that far has a filter or the search for it.
+    """
+
+    def get_results(self, request: HttpRequest) -> None:
+        self.page_num = min(max(self.page_num, 1), PAGES)
+        start = (self.page_num - 1) * PAGE
+        rows = list(self.queryset[start : start + PAGE + 1])
+        if start and not rows:
+            raise IncorrectLookupParameters
+        more = len(rows) > PAGE and self.page_num < PAGES
+        self.result_count = start + min(len(rows), PAGE) + int(more)
+        self.result_list = self.model_admin.prepared(rows[:PAGE])
+        self.full_result_count = None
+        self.show_full_result_count = self.can_show_all = False
+        self.show_admin_actions = True
+        self.multi_page = self.page_num > 1 or more
+        self.paginator = Paginator(range(self.result_count), PAGE)
+
+
+class Support(admin.ModelAdmin):
+    """Base of all pages: for everybody with ``is_staff``, read-only, in the hotel's own time."""
+
+    list_per_page = PAGE
+    list_max_show_all = 0
+    show_full_result_count = False
+    show_facets = ShowFacets.NEVER
+    sortable_by: Sequence[str] = ()
+    ordering: Sequence[str] = ("-id",)
+    hidden: ClassVar[frozenset[str]] = frozenset()
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return Page
+
+    def prepared(self, rows: list[Any]) -> list[Any]:
+        """The rows of a page, with whatever they show loaded for all of them together."""
+        return rows
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Sequence[Any]:
+        if self.fields:
+            return self.fields
+        names = [field.name for field in self.model._meta.fields]
+        return [name for name in names if name not in self.hidden]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Sequence[Any]:
+        return self.get_fields(request, obj)
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        term = search_term.replace("\0", "").strip()
+        return (self.find(queryset, term) if term else queryset), False
+
+    def find(self, rows: QuerySet[Any], term: str) -> QuerySet[Any]:
+        """The rows meant by the form of what was typed, each form with an index of its own."""
+        pk = number(term)
+        return rows.none() if pk is None else rows.filter(pk=pk)
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        with self._hotel_time(request, object_id):
+            response = super().changeform_view(request, object_id, form_url, extra_context)
+            if isinstance(response, TemplateResponse):
+                response.render()
+            return response
+
+    def _hotel_time(self, request: HttpRequest, object_id: str | None) -> Any:
+        row = self.get_object(request, object_id) if object_id else None
+        hotel = row if isinstance(row, Property) else getattr(row, "property", None)
+        return timezone.override(zone(hotel.timezone)) if hotel else contextlib.nullcontext()
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return _is_support(request)
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return _is_support(request)
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+def _is_support(request: HttpRequest) -> bool:
+    return bool(request.user.is_active and getattr(request.user, "is_staff", False))
+
+
+class Readable(HistoricalRecordContextHelper):
+    """Old and new values as people read them: the words of a choice, not its letters."""
+
+    def prepare_delta_change_value(self, change: Any, value: Any) -> Any:
+        field = self.model._meta.get_field(change.field)
+        words = dict(getattr(field, "flatchoices", ()))
+        return words.get(value, super().prepare_delta_change_value(change, value))
+
+
+class WithHistory(Support, SimpleHistoryAdmin):
+    """A page whose rows show who changed what, when, through which door and why; old versions cannot be put back."""
+
+    object_history_list_template = "admin/history_list.html"
+
+    def get_historical_record_context_helper(
+        self, request: HttpRequest, historical_record: Any
+    ) -> Readable:
+        return Readable(self.model, historical_record)
+
+    def history_form_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        version_id: str,
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        if request.method != "GET":
+            raise PermissionDenied
+        answer: HttpResponse = super().history_form_view(
+            request, object_id, version_id, extra_context
+        )
+        return answer
+
+    def revert_disabled(self, request: HttpRequest, obj: Any = None) -> bool:
+        return True
+
+
+class ReasonForm(forms.ModelForm):
+    """A form that wants to know why, once something was changed in it."""
+
+    reason = forms.CharField(
+        required=False,
+        max_length=300,
+        widget=forms.Textarea(attrs={"rows": 2, "cols": 60}),
+        help_text="Needed for every change; history keeps it.",
+    )
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or self.cleaned_data
+        changed = set(self.changed_data) - {"reason"}
+        if changed and not cleaned.get("reason", "").strip():
+            self.add_error("reason", "Say why: history keeps it.")
+        return dict(cleaned)
+
+
+class Changeable(WithHistory):
+    """A page on which support may change the fields of ``may_change``, with a reason."""
+
+    form = ReasonForm
+    may_change: ClassVar[tuple[str, ...]] = ()
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return _is_support(request)
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Sequence[Any]:
+        return [*super().get_fields(request, obj), "reason"]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Sequence[Any]:
+        open_fields = {*self.may_change, "reason"}
+        return [name for name in self.get_fields(request, obj) if name not in open_fields]
+
+    def save_model(self, request: HttpRequest, obj: Model, form: forms.Form, change: bool) -> None:  # noqa: FBT001 - Django's
+        if not form.has_changed():
+            return
+        with acting(actor_of(request, form.cleaned_data["reason"])):
+            self.store(obj, form)
+
+    def store(self, obj: Any, form: forms.Form) -> None:
+        """Save the row. Pages whose rows have a domain function call that instead."""
+        obj.save()
+
+    def log_change(self, request: HttpRequest, obj: Any, message: Any) -> Any:
+        return None  # the model's own history says more than Django's log of the admin
+
+
+# Pages ----------------------------------------------------------------------------------------------
+
+
+class OfHotel(Support):
+    """A page of rows that belong to a hotel, which is the first thing to filter by."""
+
+    list_filter: Sequence[Any] = ("property",)
+    list_select_related: Sequence[str] = ("property",)
+
+
+@admin.register(LockAccount)
+class LockAccountAdmin(OfHotel, WithHistory):
+    """Logins at lock vendors; a broken one stops all its locks."""
+
+    list_display = ("id", "name", "property", "driver", "state", "broken_at", "problem")
+    list_filter = ("state", "property")
+    hidden = frozenset({"token", "event_cursor"})
+
+
+@admin.register(Gateway)
+class GatewayAdmin(OfHotel):
+    """Gateways and whether they answer."""
+
+    list_display = (
+        "id",
+        "name",
+        "property",
+        "account",
+        "external_id",
+        "is_online",
+        "offline_since",
+    )
+    list_filter = ("is_online", "property")
+    list_select_related = ("property", "account")
+
+
+@admin.register(Door)
+class DoorAdmin(OfHotel, WithHistory):
+    """Doors."""
+
+    list_display = ("id", "name", "property", "type", "lock_on_it", "archived_at")
+    list_filter = ("type", "property")
+    list_select_related = ("property", "lock")
+    search_fields = ("name",)
+    search_help_text = "A door’s number here or its exact name."
+
+    @admin.display(description="lock")
+    def lock_on_it(self, door: Door) -> str:
+        """The lock on the door."""
+        return str(getattr(door, "lock", "No lock installed"))
+
+    def find(self, rows: QuerySet[Door], term: str) -> QuerySet[Door]:
+        return rows.filter(property_id__in=all_properties(), name=term) | super().find(rows, term)
+
+
+@admin.register(Lock)
+class LockAdmin(OfHotel):
+    """Locks as last heard of; delivery keeps these columns, nobody edits them."""
+
+    list_display = (
+        "id",
+        "name",
+        "property",
+        "door",
+        "account",
+        "reach",
+        "battery",
+        "last_heard_at",
+    )
+    list_filter = ("is_online", "property")
+    list_select_related = ("property", "door", "account", "gateway")
+    search_fields = ("external_id",)
+    search_help_text = "A lock’s number here, the vendor’s id, or the exact name of its door."
+
+    @admin.display(description="reach")
+    def reach(self, lock: Lock) -> str:
+        """Whether it can be spoken to, and since when not."""
+        gateway = lock.gateway
+        if gateway is not None and not gateway.is_online:
+            return f"gateway offline since {at(gateway.offline_since, lock.property)}"
+        if lock.is_online:
+            return "online"
+        return f"offline since {at(lock.offline_since, lock.property)}"
+
+    def find(self, rows: QuerySet[Lock], term: str) -> QuerySet[Lock]:
+        hotels = all_properties()
+        accounts = list(LockAccount.objects.values_list("id", flat=True))
+        doors = Door.objects.filter(property_id__in=hotels, name=term).values_list("id", flat=True)
+        ids = set(Lock.objects.filter(door_id__in=list(doors)).values_list("id", flat=True))
+        named = Lock.objects.filter(account_id__in=accounts, external_id=term)
+        ids |= set(named.values_list("id", flat=True))
+        pk = number(term)
+        return rows.filter(pk__in=ids | ({pk} if pk else set()))
+
+
+@admin.register(Episode)
+class EpisodeAdmin(OfHotel):
+    """4117 and its mirror: what was not where it had to be, from when to when, and how often it was tried."""
+
+    list_display = (
+        "id",
+        "kind",
+        "property",
+        "door",
+        "key",
+        "cause",
+        "tries",
+        "opened_at",
+        "closed_at",
+    )
+    list_filter = ("kind", ("closed_at", admin.EmptyFieldListFilter), "property")
+    list_select_related = ("property", "door")
+    search_fields = ("key_id",)
+    search_help_text = "The number of a key."
+
+    @admin.display(description="key")
+    def key(self, episode: Episode) -> str:
+        """A way to the key."""
+        return key_link(episode.key_id)
+
+    def find(self, rows: QuerySet[Episode], term: str) -> QuerySet[Episode]:
+        pk = number(term)
+        return rows.none() if pk is None else rows.filter(key_id=pk)
+
+
+@admin.register(DoorLogEntry)
+class DoorLogAdmin(OfHotel):
+    """The door log: append-only, newest first."""
+
+    list_display = (
+        "happened_at",
+        "property",
+        "door",
+        "code",
+        "cause",
+        "key",
+        "attempt",
+        "actor",
+        "hint",
+    )
+    list_display_links = None
+    list_filter = ("code", "property")
+    list_select_related = ("property", "door")
+    search_fields = ("key_id",)
+    search_help_text = "The number of a key, or the exact name of a door."
+
+    @admin.display(description="key")
+    def key(self, line: DoorLogEntry) -> str:
+        """A way to the key."""
+        return key_link(line.key_id)
+
+    def get_ordering(self, request: HttpRequest) -> Sequence[str]:
+        narrowed = "q" in request.GET or "property__id__exact" in request.GET
+        return ("-happened_at", "-id") if narrowed else ("-id",)
+
+    def find(self, rows: QuerySet[DoorLogEntry], term: str) -> QuerySet[DoorLogEntry]:
+        pk = number(term.removeprefix("Key ").removeprefix("key "))
+        doors = Door.objects.filter(property_id__in=all_properties(), name=term)
+        ids = list(doors.values_list("id", flat=True))
+        if ids:
+            return rows.filter(door_id__in=ids)
+        return rows.none() if pk is None else rows.filter(key_id=pk)
+
+
+def key_link(key_id: int | None) -> str:
+    """A link to a key's page; locks know keys by number only."""
+    if key_id is None:
+        return "-"
+    return format_html(
+        '<a href="{}">Key {}</a>', reverse("admin:keys_key_change", args=[key_id]), key_id
+    )

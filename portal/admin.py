@@ -1,0 +1,151 @@
+"""Support's view of properties and people, and the name on the door of the admin."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+from django.contrib import admin, messages
+from django.contrib.auth.admin import UserAdmin
+from django.contrib.auth.models import Group
+from django.db import transaction
+from django.db.models import QuerySet
+from django.forms import Form
+from django.http import HttpRequest
+from django.utils import timezone
+
+from keys.keychain import changed
+from keys.provisioning import ask_again
+from locks.admin import Changeable, OfHotel, Support, all_properties, number
+from locks.models import Property
+from portal.models import ApiToken, Membership, User
+from portal.tokens import revoke_token
+
+admin.site.site_header = "Portal support"
+admin.site.site_title = "Portal support"
+admin.site.index_title = "What support can see"
+admin.site.site_url = "/"
+admin.site.disable_action("delete_selected")
+admin.site.unregister(Group)
+
+
+@admin.register(Property)
+class PropertyAdmin(Changeable):
+    """Hotels. A change of their rules asks the rule again for every door."""
+
+    list_display = ("id", "name", "mode", "timezone", "check_in_rule", "after_outage")
+    list_filter = ("mode", "check_in_rule")
+    search_fields = ("name",)
+    search_help_text = "A property’s number or part of its name."
+    may_change: ClassVar[tuple[str, ...]] = (
+        "timezone",
+        "mode",
+        "check_in_rule",
+        "arrival_time",
+        "departure_time",
+        "after_outage",
+        "write_lead_minutes",
+        "code_length",
+    )
+
+    def find(self, rows: QuerySet[Property], term: str) -> QuerySet[Property]:
+        pk = number(term)
+        return rows.filter(name__icontains=term) if pk is None else rows.filter(pk=pk)
+
+    def store(self, obj: Property, form: Form) -> None:
+        with transaction.atomic():
+            obj.save()
+            ask_again(property_id=obj.pk, now=timezone.now())
+            changed(obj.pk)
+
+
+@admin.register(Membership)
+class MembershipAdmin(OfHotel, Changeable):
+    """Who works where, as what. Deactivating ends sessions and tokens at that property at once."""
+
+    list_display = ("id", "user", "property", "role", "may_release_after_outage", "is_active")
+    list_filter = ("role", "is_active", "property")
+    list_select_related = ("property", "user")
+    search_fields = ("user__email",)
+    search_help_text = "The exact e-mail address of a person."
+    may_change: ClassVar[tuple[str, ...]] = ("role", "may_release_after_outage", "is_active")
+
+    def find(self, rows: QuerySet[Membership], term: str) -> QuerySet[Membership]:
+        return rows.filter(user__email=term.lower())
+
+
+@admin.register(ApiToken)
+class ApiTokenAdmin(OfHotel):
+    """Tokens of programs: their beginning, never the rest. They can be revoked here."""
+
+    list_display = ("id", "name", "prefix", "property", "member", "role", "last_used_at", "ends")
+    list_filter = ("role", "property")
+    list_select_related = ("property", "membership__user")
+    search_fields = ("prefix",)
+    search_help_text = "A token’s number, or its beginning as shown."
+    hidden = frozenset({"digest"})
+    actions = ("revoke",)
+
+    def find(self, rows: QuerySet[ApiToken], term: str) -> QuerySet[ApiToken]:
+        pk = number(term)
+        if pk is not None:
+            return rows.filter(pk=pk)
+        return rows.filter(property_id__in=all_properties(), prefix=term[:12])
+
+    @admin.display(description="member")
+    def member(self, token: ApiToken) -> str:
+        """Whose rights the token borrows."""
+        return str(token.membership.user)
+
+    @admin.display(description="ends")
+    def ends(self, token: ApiToken) -> str:
+        """Until when it lives, or since when it does not."""
+        if token.revoked_at:
+            return f"revoked {token.revoked_at:%d %b %Y}"
+        return f"{token.expires_at:%d %b %Y}"
+
+    @admin.action(description="Revoke")
+    def revoke(self, request: HttpRequest, queryset: QuerySet[ApiToken]) -> None:
+        """End the chosen tokens now."""
+        for token in queryset:
+            revoke_token(token=token, now=timezone.now())
+        self.message_user(request, "Revoked.", messages.SUCCESS)
+
+
+@admin.register(User)
+class PersonAdmin(Support, UserAdmin):
+    """People who sign in. Only a superuser changes them, or support could promote itself."""
+
+    list_display = ("id", "email", "name", "is_active", "is_staff", "last_login")
+    list_filter = ("is_active", "is_staff")
+    search_fields = ("email",)
+    search_help_text = "A number, or an exact e-mail address."
+    filter_horizontal = ()
+    fieldsets = (
+        (None, {"fields": ("email", "name", "password")}),
+        ("Support", {"fields": ("is_active", "is_staff", "is_superuser")}),
+        ("Dates", {"fields": ("last_login", "date_joined")}),
+    )
+    add_fieldsets = (
+        (None, {"fields": ("email", "name", "usable_password", "password1", "password2")}),
+    )
+
+    def find(self, rows: QuerySet[User], term: str) -> QuerySet[User]:
+        pk = number(term)
+        return rows.filter(email=term.lower()) if pk is None else rows.filter(pk=pk)
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Sequence[Any]:
+        return UserAdmin.get_fields(self, request, obj)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Sequence[Any]:
+        return ("last_login", "date_joined")
+
+    def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:  # noqa: FBT001 - Django's
+        obj.email = obj.email.lower()
+        obj.save()
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return bool(getattr(request.user, "is_superuser", False))
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return bool(getattr(request.user, "is_superuser", False))
