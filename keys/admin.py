@@ -231,8 +231,8 @@ class KeyAdmin(Switching, Changeable):
             key.told = told[key.pk]  # type: ignore[attr-defined]
         return rows
 
-    def get_fields(self, request: HttpRequest, obj: Any = None) -> Sequence[Any]:
-        return self.fields or ()
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        return self.fields
 
     @admin.display(description="key")
     def number_of(self, key: Key) -> str:
@@ -351,12 +351,12 @@ class KeychainDoorAdmin(Switching, Changeable):
     )
     may_change: ClassVar[tuple[str, ...]] = ("allow", "before_check_in")
 
-    def get_fields(self, request: HttpRequest, obj: Any = None) -> Sequence[Any]:
-        return self.fields or ()
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        return self.fields
 
     def get_form(
         self, request: HttpRequest, obj: Any = None, change: bool = False, **kw: Any
-    ) -> Any:  # noqa: FBT001, FBT002 - Django's
+    ) -> Any:
         return super().get_form(request, obj, change, **(kw | {"fields": ()}))
 
     def prepared(self, rows: list[KeychainDoor]) -> list[KeychainDoor]:

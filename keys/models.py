@@ -187,6 +187,9 @@ class KeychainDoor(Tracked):
             ),
         ]
 
+    def __str__(self) -> str:
+        return f"Keychain door {self.pk}"
+
 
 class Credential(models.Model):
     """A Door Code, SmartKey or keycard of one person; the same on all doors of the key.

@@ -7,9 +7,8 @@ deleted, and every change asks for a reason that history keeps.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 from django import forms
 from django.contrib import admin
@@ -18,7 +17,7 @@ from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
-from django.db.models import Model, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import reverse
@@ -82,7 +81,7 @@ class Page(ChangeList):
             raise IncorrectLookupParameters
         more = len(rows) > PAGE and self.page_num < PAGES
         self.result_count = start + min(len(rows), PAGE) + int(more)
-        self.result_list = self.model_admin.prepared(rows[:PAGE])
+        self.result_list = cast(Support, self.model_admin).prepared(rows[:PAGE])
         self.full_result_count = None
         self.show_full_result_count = self.can_show_all = False
         self.show_admin_actions = True
@@ -97,8 +96,8 @@ class Support(admin.ModelAdmin):
     list_max_show_all = 0
     show_full_result_count = False
     show_facets = ShowFacets.NEVER
-    sortable_by: Sequence[str] = ()
-    ordering: Sequence[str] = ("-id",)
+    sortable_by: ClassVar[Any] = ()
+    ordering: ClassVar[Any] = ("-id",)
     hidden: ClassVar[frozenset[str]] = frozenset()
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
@@ -108,13 +107,13 @@ class Support(admin.ModelAdmin):
         """The rows of a page, with whatever they show loaded for all of them together."""
         return rows
 
-    def get_fields(self, request: HttpRequest, obj: Any = None) -> Sequence[Any]:
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         if self.fields:
             return self.fields
         names = [field.name for field in self.model._meta.fields]
         return [name for name in names if name not in self.hidden]
 
-    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Sequence[Any]:
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         return self.get_fields(request, obj)
 
     def get_search_results(
@@ -230,20 +229,20 @@ class Changeable(WithHistory):
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return _is_support(request)
 
-    def get_fields(self, request: HttpRequest, obj: Any = None) -> Sequence[Any]:
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         return [*super().get_fields(request, obj), "reason"]
 
-    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Sequence[Any]:
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         open_fields = {*self.may_change, "reason"}
         return [name for name in self.get_fields(request, obj) if name not in open_fields]
 
-    def save_model(self, request: HttpRequest, obj: Model, form: forms.Form, change: bool) -> None:  # noqa: FBT001 - Django's
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:  # noqa: FBT001 - Django's
         if not form.has_changed():
             return
         with acting(actor_of(request, form.cleaned_data["reason"])):
             self.store(obj, form)
 
-    def store(self, obj: Any, form: forms.Form) -> None:
+    def store(self, obj: Any, form: Any) -> None:
         """Save the row. Pages whose rows have a domain function call that instead."""
         obj.save()
 
@@ -257,8 +256,8 @@ class Changeable(WithHistory):
 class OfHotel(Support):
     """A page of rows that belong to a hotel, which is the first thing to filter by."""
 
-    list_filter: Sequence[Any] = ("property",)
-    list_select_related: Sequence[str] = ("property",)
+    list_filter: ClassVar[Any] = ("property",)
+    list_select_related: ClassVar[Any] = ("property",)
 
 
 @admin.register(LockAccount)
@@ -402,7 +401,7 @@ class DoorLogAdmin(OfHotel):
         """A way to the key."""
         return key_link(line.key_id)
 
-    def get_ordering(self, request: HttpRequest) -> Sequence[str]:
+    def get_ordering(self, request: HttpRequest) -> Any:
         narrowed = "q" in request.GET or "property__id__exact" in request.GET
         return ("-happened_at", "-id") if narrowed else ("-id",)
 

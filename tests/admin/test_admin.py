@@ -93,7 +93,7 @@ def test_every_row_opens_and_shows_no_code_token_or_contact(full, support, name)
     key, _ = full
     secrets = [str(credential.secret) for credential in key.credentials.all()]
     secrets += [credential.secret_digest for credential in key.credentials.all()]
-    secrets += list(ApiToken.objects.values_list("digest", flat=True)) + ["secret payload"]
+    secrets += ["secret payload", *ApiToken.objects.values_list("digest", flat=True)]
     model = apps.get_model(*name.split("_", 1))
     row = model._default_manager.order_by("pk").first()
     assert row is not None
