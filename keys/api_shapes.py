@@ -14,7 +14,7 @@ from rest_framework import serializers
 from keys.explaining import DoorAnswer, KeyAnswer
 from keys.models import Credential, KeychainDoor, Person
 from keys.rules import Action, Hold, OnLock, Permission, Waits
-from locks.api import Id, Input, Moment, Shape
+from locks.api import Id, Input, Moment, Shape, Text, WallTime
 from locks.drivers import Kind
 from locks.models import KindChoice
 
@@ -101,8 +101,8 @@ class KeychainDoorOut(DoorShortOut):
     )
     window = serializers.SerializerMethodField()
     weekdays = serializers.SerializerMethodField()
-    from_hour = serializers.TimeField(source="keychain_door.from_hour", allow_null=True)
-    to_hour = serializers.TimeField(source="keychain_door.to_hour", allow_null=True)
+    from_hour = WallTime(source="keychain_door.from_hour", allow_null=True)
+    to_hour = WallTime(source="keychain_door.to_hour", allow_null=True)
     reasons = ReasonOut(many=True, help_text="All that hold, in the order to clear them.")
     places = PlaceOut(many=True)
 
@@ -235,13 +235,13 @@ def public_notices(answer: KeyAnswer) -> list[str]:
 class Reasoned(Input):
     """A body that may say why; history keeps it."""
 
-    reason = serializers.CharField(required=False, max_length=300, help_text="Kept in history.")
+    reason = Text(required=False, max_length=300, help_text="Kept in history.")
 
 
 class MustReason(Input):
     """A body that must say why."""
 
-    reason = serializers.CharField(max_length=300, help_text="Kept in history.")
+    reason = Text(max_length=300, help_text="Kept in history.")
 
 
 class LimitsIn(Input):
@@ -256,8 +256,8 @@ class LimitsIn(Input):
         max_length=7,
         help_text="Monday is 1.",
     )
-    from_hour = serializers.TimeField(required=False, allow_null=True)
-    to_hour = serializers.TimeField(required=False, allow_null=True)
+    from_hour = WallTime(required=False, allow_null=True)
+    to_hour = WallTime(required=False, allow_null=True)
 
 
 class DoorWishIn(LimitsIn):
@@ -288,15 +288,15 @@ class CredentialWishIn(Input):
 
     kind = serializers.ChoiceField(KindChoice.choices)
     policy = serializers.ChoiceField(Credential.Policy.choices, default=Credential.Policy.RANDOM)
-    code = serializers.CharField(required=False, max_length=40, default="")
+    code = Text(required=False, max_length=40, default="")
 
 
 class PersonWishIn(Input):
     """A person of a new key. Without ``credentials`` they get a random Door Code."""
 
-    name = serializers.CharField(max_length=200)
+    name = Text(max_length=200)
     email = serializers.EmailField(required=False, allow_blank=True, default="")
-    phone = serializers.CharField(required=False, allow_blank=True, max_length=40, default="")
+    phone = Text(required=False, allow_blank=True, max_length=40, default="")
     credentials = serializers.ListField(child=CredentialWishIn(), required=False, max_length=3)
 
 
@@ -350,4 +350,4 @@ class KeyFilters(Shape):
     pending = serializers.BooleanField(required=False, allow_null=True, default=None)
     waits = serializers.ChoiceField(WAITS, required=False, help_text="What pending keys wait for.")
     door = Id(required=False, help_text="Keys that open this door.")
-    search = serializers.CharField(required=False, min_length=3, max_length=80)
+    search = Text(required=False, min_length=3, max_length=80)

@@ -77,6 +77,20 @@ class Moment(serializers.DateTimeField):
         return utc_text(value) or ""
 
 
+@extend_schema_field({"type": "string", "pattern": r"^\d\d:\d\d(:\d\d)?$", "example": "15:00:00"})
+class WallTime(serializers.TimeField):
+    """A time of day by the property's clock."""
+
+
+class Text(serializers.CharField):
+    """Text that was sent as text: a number is not taken for it."""
+
+    def to_internal_value(self, data: Any) -> str:
+        if not isinstance(data, str):
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+
 def utc_text(value: datetime | None) -> str | None:
     """A moment as the API writes it: ISO 8601 in UTC with a Z."""
     return value.astimezone(UTC).isoformat().replace("+00:00", "Z") if value else None
@@ -246,7 +260,9 @@ class OfProperty(viewsets.GenericViewSet[Any]):
         """The query parameters, checked."""
         if self.filters is None or self.is_described:
             return {}
-        given = self.filters(data=self.request.query_params, context=self.get_serializer_context())
+        given = self.filters(
+            data=self.request.query_params.dict(), context=self.get_serializer_context()
+        )
         given.is_valid(raise_exception=True)
         return dict(given.validated_data)
 
@@ -296,6 +312,9 @@ class Noun(mixins.ListModelMixin, mixins.RetrieveModelMixin, OfProperty):
 class PropertyOut(serializers.ModelSerializer[Property]):
     """The hotel of the token."""
 
+    arrival_time = WallTime(read_only=True)
+    departure_time = WallTime(read_only=True)
+
     class Meta:
         model = Property
         fields = (
@@ -339,6 +358,8 @@ class LockShort(serializers.ModelSerializer[Lock]):
 class DoorOut(serializers.ModelSerializer[Door]):
     """A door and the lock on it, if there is one."""
 
+    arrival_time = WallTime(read_only=True, allow_null=True, help_text="Null: the property's.")
+    departure_time = WallTime(read_only=True, allow_null=True, help_text="Null: the property's.")
     lock = serializers.SerializerMethodField()
     linked_doors = serializers.SerializerMethodField()
     is_archived = serializers.SerializerMethodField()

@@ -120,6 +120,13 @@ class TrackedQuerySet(models.QuerySet[Any]):
     def update(self, **kwargs: Any) -> NoReturn:
         raise HistoryHole(f"{self.model.__name__} is tracked: use change_in_bulk()")
 
+    def update_untracked(self, **values: Any) -> int:
+        """Update columns that have no history, which is the only kind this takes."""
+        kept = {field.name for field in self.model.history.model._meta.fields}
+        if tracked := kept & set(values):
+            raise HistoryHole(f"{sorted(tracked)} of {self.model.__name__} have a history")
+        return super().update(**values)
+
     def bulk_update(self, *args: Any, **kwargs: Any) -> NoReturn:
         raise HistoryHole(f"{self.model.__name__} is tracked: use change_in_bulk()")
 

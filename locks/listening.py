@@ -35,11 +35,11 @@ def poll(*, account: LockAccount, now: datetime) -> int:
     for page in asyncio.run(_pages(account)):
         with transaction.atomic():
             new += doorlog.ingest(account_id=account.pk, events=page.events, now=now)
-            mine = LockAccount.objects.select_for_update().get(pk=account.pk)
-            if mine.event_cursor == cursor and page.cursor != cursor:
-                mine.skip_history_when_saving = True
-                mine.event_cursor = cursor = page.cursor
-                mine.save(update_fields=["event_cursor"])
+            if page.cursor != cursor:
+                LockAccount.objects.filter(pk=account.pk, event_cursor=cursor).update_untracked(
+                    event_cursor=page.cursor
+                )
+                cursor = page.cursor
     return new
 
 

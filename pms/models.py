@@ -15,9 +15,8 @@ class Integration(Tracked):
 
     ``tokens`` is the encrypted JSON of whatever the vendor gave; ``token_version`` grows with every new set, so that a
     call made with an old one can never mark a new connection broken. ``hook_digest`` finds the integration by the
-    unguessable part of its webhook address. ``next_read_at`` is the queue of reads; ``reader`` may read until
-    ``reading_until_at``, whoever refreshes the tokens may until ``refreshing_until_at``, both by the database's clock.
-    Before ``quiet_until_at`` the PMS asked not to be called.
+    unguessable part of its webhook address. ``next_read_at`` is the queue of reads; one worker walks
+    the stays until ``reading_until_at``, one renews the tokens until ``refreshing_until_at``, by the database's clock.
     """
 
     class State(models.TextChoices):
@@ -42,12 +41,9 @@ class Integration(Tracked):
     last_word_at = models.DateTimeField(null=True, blank=True)
     read_until_at = models.DateTimeField(null=True, blank=True)
     swept_at = models.DateTimeField(null=True, blank=True)
-    hooks_checked_at = models.DateTimeField(null=True, blank=True)
     next_read_at = models.DateTimeField(null=True, blank=True)
-    reader = models.CharField(max_length=40, blank=True, default="")
     reading_until_at = models.DateTimeField(null=True, blank=True)
     refreshing_until_at = models.DateTimeField(null=True, blank=True)
-    quiet_until_at = models.DateTimeField(null=True, blank=True)
     first_connected_at = models.DateTimeField(null=True, blank=True)
     online_check_in_field = models.CharField(max_length=60, blank=True, default="online_checkin")
     history = History(
@@ -60,12 +56,9 @@ class Integration(Tracked):
             "last_word_at",
             "read_until_at",
             "swept_at",
-            "hooks_checked_at",
             "next_read_at",
-            "reader",
             "reading_until_at",
             "refreshing_until_at",
-            "quiet_until_at",
         ]
     )
 
@@ -89,14 +82,6 @@ class Integration(Tracked):
 
     def __str__(self) -> str:
         return f"{self.adapter.title()} of {self.property}"
-
-
-class RetiredHook(models.Model):
-    """A webhook address that was given up: whoever still calls it is told so (410) and may forget it."""
-
-    integration = models.ForeignKey(Integration, on_delete=models.CASCADE, related_name="+")
-    digest = models.CharField(max_length=64, unique=True)
-    retired_at = models.DateTimeField()
 
 
 class AuthorizationRequest(models.Model):

@@ -4,15 +4,30 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.urls import path
+from django.urls import path, re_path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
+from rest_framework import exceptions
 from rest_framework.permissions import AllowAny
+from rest_framework.request import Request
 from rest_framework.routers import SimpleRouter
+from rest_framework.views import APIView
 
 from keys.api import KeychainDoorsView, KeysView, ReleaseView
 from locks import api as locks
 from pms import api as pms
 from portal.staff.access import public
+
+
+class NothingHere(APIView):
+    """Every other address below the API: a problem document instead of a page for people."""
+
+    authentication_classes = ()
+    permission_classes = ()
+    schema = None
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        raise exceptions.NotFound("There is nothing at this address. Addresses end with a slash.")
+
 
 app_name = "api"
 router = SimpleRouter(use_regex_path=False)
@@ -48,4 +63,5 @@ urlpatterns = [
         public(SpectacularSwaggerSplitView.as_view(url_name="api:schema", **_OPEN)),
         name="docs",
     ),
+    re_path("", public(NothingHere.as_view()), name="nothing-here"),
 ]

@@ -22,7 +22,6 @@ from pathlib import Path
 from queue import Empty
 from typing import Any
 
-import kombu.transport
 from kombu.exceptions import ChannelError
 from kombu.transport import filesystem
 from kombu.utils.encoding import str_to_bytes
@@ -32,11 +31,6 @@ logger = logging.getLogger(__name__)
 
 # A leading dot is never the name of a waiting message, so nothing below looks at such a file.
 HIDDEN = "."
-
-
-def register() -> None:
-    """Make ``filesystem://`` mean this transport. Call it before the Celery app is made."""
-    kombu.transport.TRANSPORT_ALIASES["filesystem"] = f"{__name__}:Transport"
 
 
 def write_whole(path: Path, content: Any) -> None:
@@ -63,7 +57,7 @@ class Channel(filesystem.Channel):  # type: ignore[misc]  # kombu is not typed
         """Messages seen at the last look, by queue: a backlog is listed once, not once a message."""
         return defaultdict(deque)
 
-    def _put(self, queue: str, payload: Any, **kwargs: Any) -> None:  # noqa: ARG002
+    def _put(self, queue: str, payload: Any, **kwargs: Any) -> None:
         # The wall clock, in fixed width: sorting by name is sorting by age, over reboots too.
         name = f"{time.time_ns():020}_{uuid.uuid4()}.{queue}.msg"
         write_whole(Path(self.data_folder_out) / name, payload)
@@ -152,6 +146,6 @@ class Channel(filesystem.Channel):  # type: ignore[misc]  # kombu is not typed
 
 
 class Transport(filesystem.Transport):  # type: ignore[misc]  # kombu is not typed
-    """The transport that Celery finds under ``filesystem://`` once register() was called."""
+    """The transport that ``portal/celery.py`` puts under ``filesystem://``."""
 
     Channel = Channel

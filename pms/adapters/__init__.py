@@ -6,7 +6,7 @@ other module asks which vendor it has before it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, time
 from enum import StrEnum
@@ -157,10 +157,20 @@ class Stay:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Ended:
+    """A booking that is over as a whole and came without its stays: all of them are meant."""
+
+    booking_ref: str
+    state: StayState
+    updated_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
     """Some stays of a walk. ``not_understood`` counts the records that could not be read and are left as they are."""
 
     stays: tuple[Stay, ...] = ()
+    ended: tuple[Ended, ...] = ()
     not_understood: int = 0
 
 
@@ -237,6 +247,8 @@ class Adapter(Protocol):
     reconnect: Reconnect
     stamps_whole_seconds: bool
 
+    def __init__(self, app: App) -> None: ...
+
     def authorize_url(self, *, state: str, redirect_uri: str) -> str:
         """Where staff approve the connection; ``state`` comes back unchanged."""
 
@@ -262,10 +274,10 @@ class NoSuchPMS(KeyError):
 
 
 @cache
-def load(name: str) -> Callable[[App], Adapter]:
+def load(name: str) -> type[Adapter]:
     """The adapter class of that name, imported on first use. Raises NoSuchPMS."""
     if name not in REGISTRY:
         raise NoSuchPMS(name)
     module, _, attribute = REGISTRY[name].rpartition(".")
-    found: Callable[[App], Adapter] = getattr(import_module(module), attribute)
+    found: type[Adapter] = getattr(import_module(module), attribute)
     return found

@@ -220,6 +220,19 @@ def test_a_time_without_offset_is_the_propertys_wall_clock(api, seaview):
     assert told["starts_at"] == "2027-07-01T14:00:00Z"
 
 
+@pytest.mark.parametrize("path", ["keys/x/", "keys", "nothing/", "keys/1/doors/x/"])
+def test_an_address_that_does_not_exist_is_a_problem_too(api, path):
+    answer = api.get(path)
+    assert answer.status_code == 404
+    assert answer["Content-Type"] == "application/problem+json"
+
+
+def test_a_number_is_no_text(api, seaview):
+    key = make_key(seaview)
+    assert api.post(f"keys/{key.pk}/revoke/", {"reason": 0}).status_code == 400
+    assert api.get("keys/?waits=").status_code == 400
+
+
 def test_the_wrong_body_is_a_problem(api):
     answer = api.call("POST", "keys/", [1, 2])
     assert answer.status_code == 400

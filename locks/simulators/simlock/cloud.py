@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import secrets
 import time
@@ -31,6 +32,7 @@ from locks.simulators.simlock.world import World
 
 Endpoint = Callable[[World, Request], Awaitable[dict[str, Any]]]
 HANDLE = re.compile(r"[A-Za-z0-9._:~-]{1,100}")
+CURSOR = re.compile(r"[0-9]{1,18}")
 HTML = b"<!doctype html><html><body><h1>It works!</h1></body></html>"
 MAX_WAIT_S = 60.0
 MAX_PAGE = 500
@@ -98,14 +100,18 @@ def _read_cursor(world: World, text: str) -> int:
     if text == "latest":
         return world.store.last_event()
     identity, _, number = text.partition(".")
-    return int(number) if identity == world.store.identity and number.isdecimal() else 0
+    known = identity == world.store.identity and CURSOR.fullmatch(number)
+    return int(number) if known else 0
 
 
 def _number(text: str | None, *, default: float) -> float:
     try:
-        return float(text) if text else default
+        number = float(text) if text else default
     except ValueError:
-        raise Refusal(Code.BAD_REQUEST, "limit and wait are numbers.") from None
+        number = math.nan
+    if not math.isfinite(number):
+        raise Refusal(Code.BAD_REQUEST, "limit and wait are numbers.")
+    return number
 
 
 def lock_doc(world: World, lock: Lock) -> dict[str, Any]:
@@ -155,7 +161,7 @@ async def read_json(request: Request) -> dict[str, Any]:
     """The body as a JSON object. Raises Refusal(BAD_REQUEST)."""
     try:
         body = json.loads(await request.body() or b"{}")
-    except ValueError:
+    except (ValueError, RecursionError):
         body = None
     if not isinstance(body, dict):
         raise Refusal(Code.BAD_REQUEST, "The body must be a JSON object.")

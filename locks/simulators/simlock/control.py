@@ -76,6 +76,8 @@ def _read_lock(doc: Any) -> tuple[str, dict[str, Any]]:
     given = {name: _as(_LOCK_FIELDS[name], name, doc[name]) for name in doc if name != "kinds"}
     if "kinds" in doc:
         given["kinds"] = _read_kinds(doc["kinds"])
+    if "/" in given["id"] + given.get("gateway", ""):
+        raise Refusal(Code.BAD_REQUEST, "The id of a lock or gateway holds no slash.")
     return given["id"], given
 
 
@@ -163,7 +165,9 @@ async def act_on_locks(world: World, request: Request) -> dict[str, Any]:
     action = LOCK_ACTIONS.get(str(body.get("action")))
     if action is None:
         raise Refusal(Code.BAD_REQUEST, f"Actions: {', '.join(LOCK_ACTIONS)}.")
-    named = list(world.locks) if body.get("locks") == "all" else list(body.get("locks") or [])
+    named = list(world.locks) if body.get("locks") == "all" else body.get("locks")
+    if not isinstance(named, list):
+        raise Refusal(Code.BAD_REQUEST, "locks must be a list of ids or all.")
     locks, values = [world.lock(str(each)) for each in named], action.read(body.get("values") or {})
     with world.store.transaction():
         results = {lock.id: action.run(world, lock, values) for lock in locks}
@@ -221,7 +225,7 @@ async def set_clock(world: World, request: Request) -> dict[str, Any]:
         offset += _as(_FLOAT, "advance_s", body["advance_s"])
     else:
         offset = _as(_FLOAT, "offset_s", body.get("offset_s"))
-    world.set_clock(offset_s=offset)
+    world.set_clock(offset_s=_as(_FLOAT, "offset_s", offset))
     return await show_clock(world, request) | {"said": "The clock is set."}
 
 
@@ -233,7 +237,10 @@ async def reset(world: World, request: Request) -> dict[str, Any]:
 
 async def show_stats(world: World, request: Request) -> dict[str, Any]:
     """GET /control/stats?requests=N: writes, overlaps, duplicate live codes and the last N requests."""
-    return world.figures(requests=int(request.query_params.get("requests", "100")))
+    number = Field(name="requests", type=_INT, default=100).read(
+        request.query_params.get("requests")
+    )
+    return world.figures(requests=max(0, number))
 
 
 async def reset_stats(world: World, request: Request) -> dict[str, Any]:
@@ -256,7 +263,7 @@ async def _read(request: Request) -> dict[str, Any]:
         if _is_form(request):
             return {k: v for k, v in parse_qsl(raw.decode()) if k != "back"}
         body = json.loads(raw or b"{}")
-    except ValueError:
+    except (ValueError, RecursionError):
         body = None
     if not isinstance(body, dict):
         raise Refusal(Code.BAD_REQUEST, "The body must be a JSON object.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -11,6 +12,9 @@ from locks.simulators.simlock.words import Code, Refusal
 from locks.simulators.simlock.world import World
 
 Values = Mapping[str, Any]
+LONGEST_TEXT = 200
+# Far enough for any clock (31 years in seconds), and near enough that no date runs out of its calendar.
+LARGEST_NUMBER = 1e9
 Target = TypeVar("Target")
 
 
@@ -40,7 +44,7 @@ class Field:
             return self.default
         try:
             value = _READ[self.type](given)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             raise Refusal(Code.BAD_REQUEST, f"{self.name} must be {self.type}.") from None
         if self.choices and value not in self.choices:
             raise Refusal(
@@ -53,11 +57,30 @@ def _read_bool(given: Any) -> bool:
     return given if isinstance(given, bool) else str(given).lower() in {"1", "true", "yes", "on"}
 
 
+def _read_float(given: Any) -> float:
+    number = float(given)
+    if not math.isfinite(number) or abs(number) > LARGEST_NUMBER:
+        raise ValueError("Out of range.")
+    return number
+
+
+def _read_int(given: Any) -> int:
+    _read_float(given)
+    return int(given)
+
+
+def _read_text(given: Any) -> str:
+    text = str(given)
+    if isinstance(given, (dict, list)) or len(text) > LONGEST_TEXT or not text.isprintable():
+        raise ValueError("Not a short text.")
+    return text
+
+
 _READ: dict[FieldType, Callable[[Any], Any]] = {
-    FieldType.INT: int,
-    FieldType.FLOAT: float,
+    FieldType.INT: _read_int,
+    FieldType.FLOAT: _read_float,
     FieldType.BOOL: _read_bool,
-    FieldType.TEXT: str,
+    FieldType.TEXT: _read_text,
 }
 
 
@@ -72,7 +95,9 @@ class Action(Generic[Target]):
     fields: tuple[Field, ...] = ()
 
     def read(self, given: Values) -> dict[str, Any]:
-        """All values of the action. Raises Refusal(BAD_REQUEST), also for a name it does not know."""
+        """All values of the action. Raises Refusal(BAD_REQUEST), also for a name that it does not know."""
+        if not isinstance(given, Mapping):
+            raise Refusal(Code.BAD_REQUEST, "The values must be a JSON object.")
         unknown = set(given) - {field.name for field in self.fields}
         if unknown:
             raise Refusal(Code.BAD_REQUEST, f"Unknown: {', '.join(sorted(unknown))}.")

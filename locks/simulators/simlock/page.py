@@ -284,7 +284,7 @@ def routes(world: World) -> list[Route]:
     async def show_list(request: Request) -> Response:
         query = request.query_params
         number = query.get("page", "0")
-        page = int(number) if number.isdecimal() else 0
+        page = int(number) if number.isascii() and number.isdecimal() else 0
         text = list_page(world, query=query.get("q", ""), page=page, said=query.get("said", ""))
         return _respond(text)
 

@@ -205,11 +205,12 @@ def parse_time(text: object, *, field: str) -> datetime | None:
         return None
     try:
         moment = datetime.fromisoformat(text) if isinstance(text, str) else None
-    except ValueError:
+        moment = moment.astimezone(UTC) if moment and moment.tzinfo else None
+    except (ValueError, OverflowError):
         moment = None
-    if moment is None or moment.tzinfo is None:
+    if moment is None:
         raise Refusal(Code.BAD_REQUEST, f"{field} must be an ISO 8601 time with an offset.")
-    return moment.astimezone(UTC)
+    return moment
 
 
 def say_time(moment: datetime | None) -> str | None:
