@@ -235,7 +235,7 @@ def public_notices(answer: KeyAnswer) -> list[str]:
 class Reasoned(Input):
     """A body that may say why; history keeps it."""
 
-    reason = Text(required=False, max_length=300, help_text="Kept in history.")
+    reason = Text(required=False, allow_blank=True, max_length=300, help_text="Kept in history.")
 
 
 class MustReason(Input):

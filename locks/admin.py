@@ -53,7 +53,7 @@ def at(moment: datetime | None, hotel: Property) -> str:
     if moment is None:
         return "-"
     local = moment.astimezone(zone(hotel.timezone))
-    return f"{local:%a %d %b %Y %H:%M} {local:%Z}"
+    return f"{local:%d %b %Y %H:%M} {local:%Z}"
 
 
 def number(term: str) -> int | None:
@@ -82,7 +82,7 @@ class Page(ChangeList):
         more = len(rows) > PAGE and self.page_num < PAGES
         self.result_count = start + min(len(rows), PAGE) + int(more)
         self.result_list = cast(Support, self.model_admin).prepared(rows[:PAGE])
-        self.full_result_count = None
+        self.full_result_count = self.result_count  # the page says nothing about how many there are
         self.show_full_result_count = self.can_show_all = False
         self.show_admin_actions = True
         self.multi_page = self.page_num > 1 or more

@@ -210,6 +210,9 @@ PROBLEMS = {
 def add_problems(result: dict[str, Any], **_: Any) -> dict[str, Any]:
     """Put the problems that every operation may answer with into the API's document."""
     result.setdefault("components", {}).setdefault("schemas", {})["Problem"] = PROBLEM_SCHEMA
+    for name, shape in result["components"]["schemas"].items():
+        if name.endswith("In"):  # bodies refuse names that do not exist
+            shape["additionalProperties"] = False
     content = {PROBLEM: {"schema": {"$ref": "#/components/schemas/Problem"}}}
     for operations in result["paths"].values():
         for operation in operations.values():
