@@ -428,7 +428,7 @@ def _event(doc: Mapping[str, Any]) -> LockEvent | None:
         lock_ref=doc["lock_id"],
         type=EventType(doc["type"]),
         happened_at=happened_at,
-        kind=None if doc["kind"] is None else Kind(doc["kind"]),
+        kind=Kind(doc["kind"]) if doc["kind"] in list(Kind) else None,
         handle=doc["handle"] or "",
         secret=doc["value"],
         reason=doc["reason"],

@@ -338,6 +338,17 @@ class DriverContract:
         assert [each.handle for each in observation.held or ()] == ["c1"]
 
     @pytest.mark.needs("lose_answer")
+    def test_the_same_write_once_more_settles_an_unknown_outcome(self, stand: Stand) -> None:
+        stand.lose_answer(stand.lock)
+        assert put(stand, grant())[0].result is Result.UNKNOWN
+        assert put(stand, grant())[0].result is Result.CONFIRMED
+        assert stand.held(stand.lock) == {"c1": CODE}
+        stand.lose_answer(stand.lock)
+        assert remove(stand, place())[0].result is Result.UNKNOWN
+        assert remove(stand, place())[0].result is Result.CONFIRMED
+        assert stand.held(stand.lock) == {}
+
+    @pytest.mark.needs("lose_answer")
     def test_a_removal_without_an_answer_is_unknown(self, stand: Stand) -> None:
         put(stand, grant())
         stand.lose_answer(stand.lock)
@@ -452,6 +463,16 @@ class DriverContract:
     def test_discovery_finds_the_lock(self, stand: Stand) -> None:
         found = drive(stand.open, lambda driver: driver.discover())
         assert stand.lock in {each.external_id for each in found}
+
+    def test_reading_twice_reads_the_same(self, stand: Stand) -> None:
+        put(stand, grant())
+
+        async def twice(driver: Driver) -> None:
+            assert await driver.observe(stand.lock) == await driver.observe(stand.lock)
+            assert await driver.health(stand.lock) == await driver.health(stand.lock)
+            assert await driver.discover() == await driver.discover()
+
+        drive(stand.open, twice)
 
     # Without a vendor nothing raises.
 

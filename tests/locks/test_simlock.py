@@ -697,9 +697,49 @@ def test_control_says_what_it_does_not_know(server: SimlockServer) -> None:
         ("locks", {"locks": [{"id": "x", "kinds": ["song"]}]}),
         ("locks", {"locks": [{"id": "x", "color": "red"}]}),
         ("clock", {"now": "yesterday"}),
+        ("actions", {"action": "offline"}),
+        ("actions", {"action": "offline", "locks": "all", "values": [1]}),
+        ("locks", {"locks": [{"id": "a/b"}]}),
     ]:
         with pytest.raises(SimlockRefused):
             server.post(path, **body)
+
+
+ODD: list[Any] = [True, -5, 1.5, "nan", "-inf", "1e300", [], {}, [1], "\0", "x" * 300, 10**30]
+
+
+def odd_calls(odd: Any) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Every value of every call, replaced by something odd, one at a time."""
+    for name, action in LOCK_ACTIONS.items():
+        for field in action.fields:
+            yield "POST", f"/control/locks/{LOCK}/{name}", {"handle": "h", field.name: odd}
+    for name in ("native_window", "code_max", "clock_offset_s", "kinds", "gateway"):
+        yield "POST", "/control/locks", {"locks": [{"id": LOCK, name: odd}]}
+    for name in ("now", "advance_s", "offset_s"):
+        yield "POST", "/control/clock", {name: odd}
+    for name in ("kind", "value", "starts_at", "ends_at"):
+        body = {"kind": "door_code", "value": CODE, name: odd}
+        yield "PUT", f"/v1/locks/{LOCK}/credentials/c1", body
+
+
+@pytest.mark.parametrize("odd", ODD, ids=[repr(each)[:12] for each in ODD])
+def test_no_odd_value_breaks_the_simulator(server: SimlockServer, vendor: Vendor, odd: Any) -> None:
+    for method, path, body in odd_calls(odd):
+        server.act(LOCK, "slow", ms=0)
+        response = vendor.client.request(method, f"{server.url}{path}", json=body)
+        assert response.status_code < 500 or response.json()["code"] in {"timeout", "server_error"}
+    for name in ("after", "limit"):
+        assert vendor.get("/events", **{name: str(odd)}).status_code in {200, 400}
+    server.act(LOCK, "heal")
+    for path in ("/", f"/locks/{LOCK}", "/control/memory", "/control/stats", "/v1/locks"):
+        assert vendor.client.get(f"{server.url}{path}").status_code == 200
+
+
+def test_times_at_the_ends_of_the_calendar_and_deep_bodies_are_refused(vendor: Vendor) -> None:
+    for moment in ("0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59", "2026-01-01T00:00"):
+        assert said(vendor.put("c1", ends_at=moment)) == (400, "bad_request")
+    deep = vendor.client.put(f"/locks/{LOCK}/credentials/c1", content=b"[" * 100_000)
+    assert said(deep) == (400, "bad_request")
 
 
 # Memory that survives.
@@ -887,7 +927,13 @@ def test_the_command_line_controls_it(server: SimlockServer, vendor: Vendor) -> 
     assert ctl(server, "add", "L9", "--gateway", "G9", "--no-window").returncode == 0
     assert ctl(server, "gateway", "offline", "G9").returncode == 0
     assert server.lock("L9")["reachable"] is False
+    assert ctl(server, "remove", "L9").returncode == 0
+    assert [lock["id"] for lock in server.get("locks")["locks"]] == [LOCK]
+    assert ctl(server, "set-time", "--offset-s", "3600").returncode == 0
+    assert server.get("clock")["offset_s"] == 3600
     assert json.loads(ctl(server, "stats").stdout)["totals"]["writes"] == 1
+    assert ctl(server, "reset-stats").returncode == 0
+    assert server.stats()["totals"]["writes"] == 0
     refused = ctl(server, "offline", "nowhere")
     assert (refused.returncode, "no such lock" in refused.stderr) == (1, True)
 

@@ -53,12 +53,18 @@ def _add_plain_words(words: Any) -> None:
     add.add_argument("--name", default=None)
     add.add_argument("--gateway", default="")
     add.add_argument("--no-window", action="store_true", help="a lock that keeps no time windows")
-    set_time = words.add_parser("set-time", help="move time for all locks")
-    set_time.add_argument("--advance-s", type=float, required=True)
+    words.add_parser("remove", help="take a lock off the wall").add_argument("lock")
+    set_time = words.add_parser(
+        "set-time", help="move time for all locks"
+    ).add_mutually_exclusive_group(required=True)
+    set_time.add_argument("--advance-s", type=float, help="by so many seconds more")
+    set_time.add_argument("--offset-s", type=float, help="to so many seconds from the host")
+    set_time.add_argument("--now", help="to this ISO 8601 time with an offset")
     latency = words.add_parser("latency", help="how long each command takes by default")
     latency.add_argument("ms", type=float)
     outage = words.add_parser("outage", help="trouble of the whole cloud")
     outage.add_argument("kind", choices=["none", "error", "drop", "hang"])
+    words.add_parser("reset-stats", help="count from zero")
     words.add_parser("reset", help="forget all locks")
 
 
@@ -101,17 +107,29 @@ def _plain_call(args: argparse.Namespace) -> tuple[str, str, dict[str, Any]]:
     match args.word:
         case "memory":
             return "GET", f"locks/{quote(args.lock)}/memory", {}
+        case "remove":
+            return "DELETE", f"locks/{quote(args.lock)}", {}
+        case "reset-stats":
+            return "POST", "stats/reset", {}
+        case "reset":
+            return "POST", "reset", {}
+        case _:
+            return "POST", *_setting(args)
+
+
+def _setting(args: argparse.Namespace) -> tuple[str, dict[str, Any]]:
+    """Path and body of what takes more than a name."""
+    match args.word:
         case "add":
             doc = {"id": args.lock, "name": args.name or args.lock, "gateway": args.gateway}
-            return "POST", "locks", {"locks": [doc | {"native_window": not args.no_window}]}
+            return "locks", {"locks": [doc | {"native_window": not args.no_window}]}
         case "set-time":
-            return "POST", "clock", {"advance_s": args.advance_s}
+            given = {name: getattr(args, name) for name in ("advance_s", "offset_s", "now")}
+            return "clock", {name: value for name, value in given.items() if value is not None}
         case "latency":
-            return "POST", "cloud", {"latency_ms": args.ms}
-        case "outage":
-            return "POST", "cloud", {"outage": "" if args.kind == "none" else args.kind}
+            return "cloud", {"latency_ms": args.ms}
         case _:
-            return "POST", "reset", {}
+            return "cloud", {"outage": "" if args.kind == "none" else args.kind}
 
 
 def _values(args: argparse.Namespace, action: Action[Any]) -> dict[str, Any]:
