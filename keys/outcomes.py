@@ -29,6 +29,8 @@ from locks.models import Episode, LogCode
 
 NOT_CONFIRMED = "not_confirmed"
 NOT_WRITTEN, NOT_REMOVED = Episode.Kind.NOT_WRITTEN.value, Episode.Kind.NOT_REMOVED.value
+REJECTIONS = 3
+"""So often a lock may refuse without a reason before a person has to look."""
 SOMETHING_OLDER = 0
 """A written revision below every real one: the lock holds something of ours that is not what is wanted."""
 
@@ -130,7 +132,7 @@ def _failed(sent: Row, error: LockError | None, pace: Pace, now: datetime) -> Ro
         and error.scope is Scope.CREDENTIAL
         and error.retry in {Retry.AFTER_CHANGE, Retry.NEVER}
     )
-    if cause == Cause.NO_SPACE.value:
+    if cause == Cause.NO_SPACE.value or (cause == Cause.REJECTED.value and tries >= REJECTIONS):
         final = True
     sent = _unreached(sent, cause, now + timedelta(seconds=pace.offline))
     return sent._replace(

@@ -24,7 +24,7 @@ from typing import Any, TypeVar
 from django.conf import settings
 from django.db import connections, transaction
 
-from keys import ledger
+from keys import allocation, ledger
 from keys.facts import Answer, Row, answer, is_over, rows_of
 from keys.ledger import Batch, Grip, ReadBack, Settled, Work
 from keys.models import Assignment, Credential, Recheck
@@ -41,6 +41,7 @@ from keys.outcomes import (
     noted,
     place_of,
 )
+from keys.refusal import Refused
 from keys.rules import Action, OnLock, is_pending
 from locks import doorlog
 from locks.clock import database_now
@@ -60,7 +61,8 @@ from locks.drivers import (
     Scope,
     open_driver,
 )
-from locks.models import DoorLogEntry, Lock, LockAccount, LogCode
+from locks.history import SYSTEM, acting
+from locks.models import Door, DoorLogEntry, Lock, LockAccount, LogCode
 from locks.pulse import bump
 
 log = logging.getLogger(__name__)
@@ -490,6 +492,8 @@ class Round:
                 now=now,
             )
             _collect(batch, grip, verdict)
+            if outcome.error is not None and outcome.error.cause is Cause.DUPLICATE_CODE:
+                batch.effects.append(partial(_draw_another, each.row, now))
             if outcome.error is not None and outcome.error.scope is not Scope.CREDENTIAL:
                 wider = outcome.error
         self._believe(sent, outcomes, wider, batch, now)
@@ -613,6 +617,20 @@ def _read_back_later(lock_id: int, now: datetime) -> None:
 def _back_online(lock_id: int, now: datetime) -> None:
     if doorlog.lock_reached(lock_id=lock_id, now=now):
         mark_due(lock_ids=[lock_id], now=now)
+
+
+DRAWS = 5
+"""So often another code is drawn because a lock says duplicate; then a person has to look."""
+
+
+def _draw_another(row: Row, now: datetime) -> None:
+    """A lock holds this code already, unknown to us: draw another for all doors of the key, unless it is Strict."""
+    credential = Credential.objects.select_related("key__property").get(pk=row.credential_id)
+    if row.tries >= DRAWS or credential.kind != Kind.DOOR_CODE:
+        return
+    door = Door.objects.get(pk=row.door_id)
+    with contextlib.suppress(Refused), acting(SYSTEM.because("the lock already holds this code")):
+        allocation.replace(credential=credential, because=door, now=now)
 
 
 def _secrets_of(credential_ids: Sequence[int]) -> list[tuple[int, str]]:

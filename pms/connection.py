@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import json
 import secrets
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime, timedelta
-from functools import partial
+from functools import lru_cache, partial
 from typing import TypeVar
 
 from django.conf import settings
@@ -18,6 +20,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Q
 
 from locks.bell import ring
+from locks.clock import database_now
 from locks.history import Actor, Source, acting
 from locks.models import Property
 from locks.pulse import bump
@@ -28,6 +31,7 @@ from pms.adapters import (
     ConnectionBroken,
     Hotel,
     Link,
+    NoSuchPMS,
     PMSError,
     PropertyFacts,
     TokenExpired,
@@ -42,6 +46,7 @@ T = TypeVar("T")
 State = Integration.State
 SIGN_IN_LASTS = timedelta(minutes=10)
 REFRESH_AT = 0.8
+DELAYED_AFTER_PROBES = 2
 CALLBACK = "/settings/integrations/callback/"
 HOOK_SCOPE = "hook"
 LIVE = {State.CONNECTED, State.CATCHING_UP, State.DELAYED}
@@ -58,14 +63,33 @@ class NotConnected(Exception):
 def adapter_of(name: str) -> Adapter:
     """The vendor, with Portal's own credentials there. Raises NoSuchPMS."""
     upper = name.upper()
+    if not hasattr(settings, f"{upper}_URL"):
+        raise NoSuchPMS(name)
     app = App(
         sign_in_url=getattr(settings, f"{upper}_URL"),
         api_url=getattr(settings, f"{upper}_API_URL"),
         client_id=getattr(settings, f"{upper}_CLIENT_ID"),
         client_secret=getattr(settings, f"{upper}_CLIENT_SECRET"),
         timeout_s=settings.PMS_TIMEOUT_S,
+        calls_a_second=settings.PMS_CALLS_A_SECOND,
     )
+    return _opened(name, app)
+
+
+@lru_cache(maxsize=8)
+def _opened(name: str, app: App) -> Adapter:
+    """One per process: it keeps connections open and the vendor's pace."""
     return load(name)(app)
+
+
+def _locked(pk: int) -> Integration:
+    row: Integration = Integration.objects.select_for_update().get(pk=pk)
+    return row
+
+
+def _read(pk: int) -> Integration:
+    row: Integration = Integration.objects.select_related("property").get(pk=pk)
+    return row
 
 
 # Connecting ---------------------------------------------------------------------------------------
@@ -104,9 +128,7 @@ def callback_url() -> str:
     return f"{settings.PORTAL_BASE_URL}{CALLBACK}"
 
 
-def finish_connect(
-    *, state: str, code: str, user_id: int, by: Actor, now: datetime
-) -> Integration:
+def finish_connect(*, state: str, code: str, user_id: int, by: Actor, now: datetime) -> Integration:
     """End a sign-in: take the tokens, check whose property they are, and start catching up.
 
     A reload of the page that called this finds the connection already made and changes nothing. Raises NotConnected
@@ -118,8 +140,12 @@ def finish_connect(
         .first()
     )
     if asked is None or asked.created_at < now - SIGN_IN_LASTS:
-        raise NotConnected("This sign-in is too old or was started by someone else: start it again.")
-    existing = Integration.objects.filter(property=asked.property, adapter=asked.adapter).first()
+        raise NotConnected(
+            "This sign-in is too old or was started by someone else: start it again."
+        )
+    existing: Integration | None = Integration.objects.filter(
+        property=asked.property, adapter=asked.adapter
+    ).first()
     if not AuthorizationRequest.objects.filter(pk=asked.pk, used_at=None).update(used_at=now):
         if existing is not None and existing.state in LIVE:
             return existing
@@ -130,7 +156,22 @@ def finish_connect(
         facts, base_url = _whose(vendor, tokens, existing)
     except PMSError as error:
         raise NotConnected(str(error)) from None
-    return _connected(asked, existing, tokens, facts, base_url, by=by, now=now)
+    moment = _reconnect_moment(vendor)
+    return _connected(asked, existing, tokens, facts, base_url, by=by, now=moment)
+
+
+def _reconnect_moment(vendor: Adapter) -> datetime:
+    """When the connection counts as made, by the database's clock.
+
+    Where a PMS stamps whole seconds, a stay made in the second of the Reconnect could not be told from one made after
+    it; so the rest of that second is waited for, and the moment lies exactly between two of the PMS's seconds.
+    """
+    now = database_now()
+    if not vendor.stamps_whole_seconds:
+        return now
+    whole = now.replace(microsecond=0) + timedelta(seconds=1)
+    time.sleep((whole - now).total_seconds())
+    return whole
 
 
 def _whose(
@@ -165,19 +206,20 @@ def _connected(
     hook = secrets.token_urlsafe(32)
     try:
         with transaction.atomic(), acting(by):
-            row = existing and Integration.objects.select_for_update().get(pk=existing.pk)
+            row = existing and _locked(existing.pk)
             row = row or Integration(
                 property=asked.property, adapter=asked.adapter, first_connected_at=now
             )
             row.external_property_id = facts.external_id
             row.base_url = base_url if base_url.startswith(("https://", "http://127.")) else ""
+            row.reading_until_at = None
             if not row.hook_digest:
                 row.hook_secret, row.hook_digest = hook, digest(hook, scope=HOOK_SCOPE)
             _take_tokens(row, tokens, now)
             row.state, row.state_since, row.problem = State.CATCHING_UP, now, ""
             row.next_read_at = now
             row.save()
-            row.outages.filter(ended_at=None).update(reconnected_at=now)
+            row.outages.filter(ended_at=None, reconnected_at=None).update(reconnected_at=now)
             _news(row, "pms.tasks.read_due")
     except IntegrityError:
         raise NotConnected(
@@ -217,28 +259,38 @@ def _news(row: Integration, task: str = "") -> None:
 def ask(row: Integration, question: Callable[[Hotel], T], *, now: datetime) -> T:
     """Ask the PMS something: fresh tokens first if these are old, once more if they were not taken, then broken.
 
-    Raises the adapter's errors; the connection's state is already what the error means.
+    An answer is a good word as of ``now``, the time of asking. Raises the adapter's errors; the connection's state is
+    already what the error means.
     """
     if row.tokens_expire_at is not None and row.tokens_expire_at <= now:
         row = refresh(row, now=now)
-    version = row.token_version
     try:
-        return question(_hotel(row))
+        answer = question(_hotel(row))
     except TokenExpired:
-        row = refresh(row, now=now, seen_version=version)
-    except ConnectionBroken as error:
-        mark_broken(integration_id=row.pk, cause=str(error), token_version=version, now=now)
+        row = refresh(row, now=now, seen_version=row.token_version)
+        answer = _ask_finally(row, question, now)
+    except PMSError as error:
+        _note_trouble(row, error, now)
         raise
-    except TryLater as error:
-        mark_delayed(integration_id=row.pk, problem=str(error), token_version=version, now=now)
-        raise
+    good_word(integration_id=row.pk, token_version=row.token_version, now=now)
+    return answer
+
+
+def _ask_finally(row: Integration, question: Callable[[Hotel], T], now: datetime) -> T:
     try:
         return question(_hotel(row))
-    except ConnectionBroken as error:
-        mark_broken(
-            integration_id=row.pk, cause=str(error), token_version=row.token_version, now=now
-        )
+    except PMSError as error:
+        _note_trouble(row, error, now)
         raise
+
+
+def _note_trouble(row: Integration, error: PMSError, now: datetime) -> None:
+    """Let the state say what the error means: broken, or one more failure on the way to delayed."""
+    version = row.token_version
+    if isinstance(error, ConnectionBroken):
+        mark_broken(integration_id=row.pk, cause=str(error), token_version=version, now=now)
+    else:
+        mark_delayed(integration_id=row.pk, problem=str(error), token_version=version, now=now)
 
 
 def _hotel(row: Integration) -> Hotel:
@@ -258,7 +310,7 @@ def refresh(row: Integration, *, now: datetime, seen_version: int | None = None)
     before it is used. Raises ConnectionBroken when the PMS refuses, TryLater when it cannot be asked.
     """
     seen = row.token_version if seen_version is None else seen_version
-    fresh = Integration.objects.get(pk=row.pk)
+    fresh = _read(row.pk)
     if fresh.token_version != seen:
         return fresh
     kept = tokens_of(fresh)
@@ -271,36 +323,49 @@ def refresh(row: Integration, *, now: datetime, seen_version: int | None = None)
         )
         raise ConnectionBroken("the PMS no longer accepts Portal’s access")
     if not _claim_refresh(fresh, now):
-        raise TryLater("Another worker is renewing the access.", retry_after_s=1.0)
+        return _refreshed_by_another(fresh)
     try:
         tokens = adapter_of(row.adapter).refresh(kept)
     except ConnectionBroken as error:
         mark_broken(integration_id=row.pk, cause=str(error), token_version=seen, now=now)
         raise
     except PMSError as error:
+        Integration.objects.filter(pk=row.pk).update_untracked(refreshing_until_at=None)
         mark_delayed(integration_id=row.pk, problem=str(error), token_version=seen, now=now)
         raise
-    with transaction.atomic(), acting(_self("renewed the access")):
-        kept_row = Integration.objects.select_for_update().get(pk=row.pk)
-        if kept_row.token_version == seen:
+    with transaction.atomic():
+        kept_row = _locked(row.pk)
+        if kept_row.token_version == seen and kept_row.state in LIVE:
             _take_tokens(kept_row, tokens, now)
-            kept_row.refreshing_until_at = None
-            kept_row.skip_history_when_saving = True
-            kept_row.save()
+            Integration.objects.filter(pk=row.pk).update_untracked(
+                tokens=kept_row.tokens,
+                token_version=kept_row.token_version,
+                tokens_expire_at=kept_row.tokens_expire_at,
+                refreshing_until_at=None,
+            )
     return kept_row
 
 
-REFRESH_CLAIM = timedelta(seconds=30)
+def _refreshed_by_another(row: Integration) -> Integration:
+    """Wait for the tokens that another worker is fetching. Raises TryLater when they do not come."""
+    end = time.monotonic() + settings.PMS_TIMEOUT_S
+    while time.monotonic() < end:
+        time.sleep(0.1)
+        fresh = _read(row.pk)
+        if fresh.token_version != row.token_version:
+            return fresh
+    raise TryLater("Another worker is renewing the access.", retry_after_s=1.0)
 
 
 def _claim_refresh(row: Integration, now: datetime) -> bool:
     """True for one of any number of workers; the claim ends by itself, should that one die."""
+    claim = timedelta(seconds=2 * settings.PMS_TIMEOUT_S + 1)
     free = Integration.objects.filter(
         Q(refreshing_until_at=None) | Q(refreshing_until_at__lte=now),
         pk=row.pk,
         token_version=row.token_version,
     )
-    return bool(free.update_untracked(refreshing_until_at=now + REFRESH_CLAIM))
+    return bool(free.update_untracked(refreshing_until_at=now + claim))
 
 
 # States -------------------------------------------------------------------------------------------
@@ -316,7 +381,7 @@ def mark_broken(*, integration_id: int, cause: str, token_version: int, now: dat
     Codes that are on locks stay there; nothing new is released on check-ins that cannot be known.
     """
     with transaction.atomic(), acting(_self(cause)):
-        row = Integration.objects.select_for_update().get(pk=integration_id)
+        row = _locked(integration_id)
         if row.token_version != token_version or row.state not in LIVE:
             return False
         row.state, row.state_since, row.problem = State.BROKEN, now, cause[:300]
@@ -327,76 +392,94 @@ def mark_broken(*, integration_id: int, cause: str, token_version: int, now: dat
 
 
 def _open_outage(row: Integration, cause: str, now: datetime) -> None:
-    Outage.objects.get_or_create(
+    """Begin an outage. One that was reconnected but not caught up ends here; the new one goes on from the last good word,
+    so that what was made between the two Reconnects' breaks is not held."""
+    still_open = row.outages.filter(ended_at=None).first()
+    if still_open is not None and still_open.reconnected_at is None:
+        return
+    row.outages.filter(ended_at=None).update(ended_at=now)
+    Outage.objects.create(
         integration=row,
-        ended_at=None,
-        defaults={
-            "property_id": row.property_id,
-            "began_at": now,
-            "last_word_at": row.last_word_at or row.first_connected_at or now,
-            "cause": cause[:300],
-        },
+        property_id=row.property_id,
+        began_at=now,
+        last_word_at=row.last_word_at or row.first_connected_at or now,
+        cause=cause[:300],
     )
 
 
 def mark_delayed(*, integration_id: int, problem: str, token_version: int, now: datetime) -> None:
-    """The PMS is slow, down or overloaded: wait, ask nobody to reconnect."""
+    """The PMS is slow, down, overloaded or not understood: wait, ask nobody to reconnect.
+
+    It is shown as delayed once no good word has come for two probes; a single failure shows nothing.
+    """
+    patience = timedelta(seconds=DELAYED_AFTER_PROBES * settings.PROBE_PMS_EVERY_S)
     with transaction.atomic(), acting(_self(problem)):
-        row = Integration.objects.select_for_update().get(pk=integration_id)
-        if row.token_version == token_version and row.state == State.CONNECTED:
+        row = _locked(integration_id)
+        if row.token_version != token_version or row.state != State.CONNECTED:
+            return
+        if row.last_word_at is None or row.last_word_at <= now - patience:
             row.state, row.state_since, row.problem = State.DELAYED, now, problem[:300]
             row.save()
             _news(row)
 
 
 def good_word(*, integration_id: int, token_version: int, now: datetime) -> None:
-    """The PMS answered: it is connected as of now, if it was believed delayed."""
+    """The PMS answered a call made at ``now``: it is connected, if it was believed delayed."""
+    mine = Integration.objects.filter(pk=integration_id, token_version=token_version)
+    heard = mine.filter(state__in=LIVE).exclude(last_word_at__gt=now)
+    if not heard.update_untracked(last_word_at=now):
+        return
+    if not mine.filter(state=State.DELAYED).exists():
+        return
     with transaction.atomic(), acting(_self("the PMS answers again")):
-        row = Integration.objects.select_for_update().get(pk=integration_id)
-        if row.token_version != token_version or row.state not in LIVE:
-            return
-        Integration.objects.filter(pk=row.pk).update_untracked(last_word_at=now)
-        if row.state == State.DELAYED:
-            row.last_word_at = now
+        row = _locked(integration_id)
+        if row.token_version == token_version and row.state == State.DELAYED:
             row.state, row.state_since, row.problem = State.CONNECTED, now, ""
             row.save()
-            _news(row)
+            _news(row, "pms.tasks.apply_inbox")
 
 
-def caught_up(*, integration_id: int, token_version: int, began_at: datetime, now: datetime) -> bool:
-    """A whole walk is done: the connection is Connected and its outage, if there was one, has ended."""
+def caught_up(
+    *, integration_id: int, token_version: int, began_at: datetime, now: datetime
+) -> bool:
+    """A whole walk that began at ``began_at`` is done: the connection is Connected, and its outage has ended.
+
+    Events that waited are due at once. False when newer tokens or another state make this stale.
+    """
     with transaction.atomic(), acting(_self("caught up with the PMS")):
-        row = Integration.objects.select_for_update().get(pk=integration_id)
+        row = _locked(integration_id)
         if row.token_version != token_version or row.state not in LIVE:
             return False
-        row.read_until_at = began_at
-        row.last_word_at = now
-        row.state_since = now if row.state != State.CONNECTED else row.state_since
-        row.state, row.problem = State.CONNECTED, ""
-        row.save()
+        row.read_until_at = row.swept_at = began_at
+        if row.state != State.CONNECTED:
+            row.state, row.state_since, row.problem = State.CONNECTED, now, ""
+            row.save()
+            _news(row, "pms.tasks.apply_inbox")
+        else:
+            Integration.objects.filter(pk=row.pk).update_untracked(
+                read_until_at=began_at, swept_at=began_at
+            )
         row.outages.filter(ended_at=None, reconnected_at__isnull=False).update(ended_at=now)
-        _news(row, "pms.tasks.apply_inbox")
+        row.events.filter(processed_at=None).update(next_try_at=None)
     return True
 
 
 def disconnect(*, integration: Integration, by: Actor, now: datetime) -> Integration:
     """End the connection; keys, mappings and marks stay. The PMS is told, but need not answer."""
-    link = integration if integration.state in LIVE else None
     with transaction.atomic(), acting(by):
-        row = Integration.objects.select_for_update().get(pk=integration.pk)
+        row = _locked(integration.pk)
         if row.state == State.DISCONNECTED:
             return row
-        old = link and _hotel(row)
+        old = _hotel(row) if row.state in LIVE else None
         row.state, row.state_since, row.problem = State.DISCONNECTED, now, ""
         row.tokens, row.tokens_expire_at, row.next_read_at = "", None, None
+        row.reading_until_at = row.refreshing_until_at = None
         row.token_version += 1
         row.save()
-        if row.first_connected_at is not None:
+        if row.read_until_at is not None:
             _open_outage(row, "disconnected by staff", now)
         _news(row)
     if old is not None:
-        try:
+        with suppress(PMSError):
             old.leave()
-        except PMSError:
-            pass
     return row

@@ -7,82 +7,159 @@ tried again with back-off and at last set aside, visibly; the others go on.
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from django.db.models import Q
+from django.db.models import F, Q, QuerySet
 
+from locks.clock import database_now
 from pms import connection, sync
-from pms.adapters import Hotel, Page, PMSError, Subject
-from pms.models import Integration, WebhookEvent
+from pms.adapters import CallRefused, Hotel, NotUnderstood, Page, PMSError, Subject, TryLater
+from pms.models import Integration, Reservation, WebhookEvent
 
 log = logging.getLogger(__name__)
 AT_ONCE = 500
 TRIES = 8
+COALESCE_S = 0.15
+CLAIM = timedelta(seconds=30)
 UP = [Integration.State.CONNECTED, Integration.State.DELAYED]
 SET_ASIDE = "set aside after too many tries"
 
 
 def apply_all(*, now: datetime) -> int:
-    """Apply what waits for every connection that is up. Returns how many events were dealt with."""
-    waiting = WebhookEvent.objects.filter(processed_at=None, integration__state__in=UP)
-    ids = waiting.order_by("integration_id").values_list("integration_id", flat=True).distinct()
+    """Apply what waits for every connection that is up. Returns how many events were dealt with.
+
+    One action at the PMS fires several events; a short moment is waited for the rest of them, and they are read once.
+    """
+    ids = list(
+        _waiting(now).order_by("integration_id").values_list("integration_id", flat=True).distinct()
+    )
+    if not ids:
+        return 0
+    time.sleep(COALESCE_S)
     done = 0
-    for integration in Integration.objects.filter(pk__in=list(ids)).select_related("property"):
+    for integration in Integration.objects.filter(pk__in=ids).select_related("property"):
         try:
-            done += _apply(integration, now)
-        except Exception:
-            log.exception("the inbox of integration %s could not be applied", integration.pk)
+            done += _apply(integration, database_now())
+        except Exception as error:  # noqa: BLE001 - the trouble of one hotel is not another's; its events are due again
+            log.error("the inbox of integration %s: %s", integration.pk, type(error).__name__)
     return done
 
 
+def _waiting(now: datetime) -> QuerySet[WebhookEvent]:
+    due = Q(next_try_at=None) | Q(next_try_at__lte=now)
+    return WebhookEvent.objects.filter(due, processed_at=None, integration__state__in=UP)
+
+
 def _apply(integration: Integration, now: datetime) -> int:
-    due = WebhookEvent.objects.filter(
-        Q(next_try_at=None) | Q(next_try_at__lte=now), integration=integration, processed_at=None
-    )
-    events = list(due.order_by("received_at")[:AT_ONCE])
+    events = _claim(integration, now)
     if not events:
         return 0
-    refs = {_subject(e)[1] for e in events if _subject(e)[0] == Subject.BOOKING.value}
-    guests = {_subject(e)[1] for e in events if _subject(e)[0] == Subject.GUEST.value}
-    check = any(_subject(e)[0] == Subject.CONNECTION.value for e in events)
     try:
-        pages = connection.ask(
-            integration, lambda hotel: _read(hotel, sorted(refs), sorted(guests), check), now=now
-        )
-        applied = sync.apply_pages(integration=integration, pages=pages, now=now)
+        said = _read_back(integration, events, now)
+    except (CallRefused, NotUnderstood) as error:
+        return _one_by_one(integration, events, error, now)
     except PMSError as error:
-        _later(events, type(error).__name__, now)
+        _later(events, error, now)
         return 0
-    connection.good_word(
-        integration_id=integration.pk, token_version=integration.token_version, now=now
-    )
-    said = f"{len(applied.changed)} changed, {applied.same} as known"
-    WebhookEvent.objects.filter(pk__in=[e.pk for e in events]).update(
-        processed_at=now, result=said
-    )
+    _done(events, said)
     return len(events)
 
 
-def _subject(event: WebhookEvent) -> tuple[str, str]:
-    subject, _, ref = event.entity.partition(":")
-    return subject, ref
+def _claim(integration: Integration, now: datetime) -> list[WebhookEvent]:
+    """Take what is due, for half a minute: a worker that dies loses nothing, a second one reads nothing twice."""
+    ids = list(
+        _waiting(now)
+        .filter(integration=integration)
+        .order_by("received_at")
+        .values_list("id", flat=True)[:AT_ONCE]
+    )
+    mine = []
+    for event in WebhookEvent.objects.filter(pk__in=ids).order_by("received_at"):
+        seen = WebhookEvent.objects.filter(
+            pk=event.pk, processed_at=None, next_try_at=event.next_try_at, tries=event.tries
+        )
+        if seen.update(next_try_at=now + CLAIM, tries=F("tries") + 1):
+            event.tries += 1
+            mine.append(event)
+    return mine
 
 
-def _read(hotel: Hotel, refs: Sequence[str], guests: Sequence[str], check: bool) -> list[Page]:
+def _one_by_one(
+    integration: Integration, events: list[WebhookEvent], error: PMSError, now: datetime
+) -> int:
+    """Find the event that spoils the rest; only it has to wait."""
+    by_entity: dict[str, list[WebhookEvent]] = {}
+    for event in events:
+        by_entity.setdefault(event.entity, []).append(event)
+    if len(by_entity) == 1:
+        _later(events, error, now)
+        return 0
+    done = 0
+    for few in by_entity.values():
+        try:
+            said = _read_back(integration, few, now)
+        except PMSError as own:
+            _later(few, own, now)
+            continue
+        _done(few, said)
+        done += len(few)
+    return done
+
+
+def _read_back(integration: Integration, events: Sequence[WebhookEvent], now: datetime) -> str:
+    refs: dict[str, set[str]] = {subject.value: set() for subject in Subject}
+    for event in events:
+        subject, _, ref = event.entity.partition(":")
+        refs.setdefault(subject, set()).add(ref)
+    bookings = refs[Subject.BOOKING.value]
+    unknown = _known_bookings(integration, refs[Subject.GUEST.value], bookings)
+    check = bool(refs[Subject.CONNECTION.value])
+    if not bookings and not unknown and not check:
+        return "nothing to read"
+    pages = connection.ask(
+        integration, lambda hotel: _read(hotel, sorted(bookings), unknown, check=check), now=now
+    )
+    applied = sync.apply_pages(integration=integration, pages=pages, now=now)
+    return f"{len(applied.changed)} changed, {applied.same} as known"
+
+
+def _known_bookings(integration: Integration, guests: set[str], bookings: set[str]) -> set[str]:
+    """Turn guests of known stays into their bookings; returns the guests of none."""
+    if not guests:
+        return set()
+    found = Reservation.objects.filter(integration=integration, guest_ref__in=guests).values_list(
+        "guest_ref", "booking_ref"
+    )
+    pairs = list(found)
+    bookings |= {booking for _, booking in pairs}
+    return guests - {guest for guest, _ in pairs}
+
+
+def _read(hotel: Hotel, refs: Sequence[str], guests: set[str], *, check: bool) -> list[Page]:
     pages = list(hotel.bookings(refs)) if refs else []
-    for guest in guests:
+    stays = [stay for page in pages for stay in page.stays]
+    seen = {stay.guest_ref for stay in stays} | {c.ref for s in stays for c in s.companions}
+    for guest in sorted(guests - seen):
         pages += hotel.bookings_of_guest(guest)
     if check and not pages:
         hotel.properties()
     return pages
 
 
-def _later(events: Sequence[WebhookEvent], problem: str, now: datetime) -> None:
+def _done(events: Sequence[WebhookEvent], said: str) -> None:
+    ids = [event.pk for event in events]
+    WebhookEvent.objects.filter(pk__in=ids).update(processed_at=database_now(), result=said)
+
+
+def _later(events: Sequence[WebhookEvent], error: PMSError, now: datetime) -> None:
+    """Overload and a broken connection are nobody's fault and tried for ever; a poisonous event is set aside."""
+    poison = isinstance(error, CallRefused | NotUnderstood)
+    wish = error.retry_after_s if isinstance(error, TryLater) else None
     for event in events:
-        event.tries += 1
-        event.result = problem[:200]
-        event.next_try_at = now + timedelta(seconds=min(2.0**event.tries, 300.0))
-        if event.tries >= TRIES and problem not in {"TryLater", "ConnectionBroken", "TokenExpired"}:
+        wait = wish or min(2.0 ** min(event.tries, 9), 300.0)
+        event.result, event.next_try_at = str(error)[:200], now + timedelta(seconds=wait)
+        if poison and event.tries >= TRIES:
             event.processed_at, event.result = now, SET_ASIDE
-    WebhookEvent.objects.bulk_update(events, ["tries", "result", "next_try_at", "processed_at"])
+    WebhookEvent.objects.bulk_update(events, ["result", "next_try_at", "processed_at"])

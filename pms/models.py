@@ -147,7 +147,9 @@ class RoomDoor(models.Model):
     """A PMS room or bed opens this door; one door may serve several beds."""
 
     property = models.ForeignKey(Property, on_delete=models.PROTECT, related_name="+")
-    integration = models.ForeignKey(Integration, on_delete=models.CASCADE, related_name="room_doors")
+    integration = models.ForeignKey(
+        Integration, on_delete=models.CASCADE, related_name="room_doors"
+    )
     room_ref = models.CharField(max_length=60)
     door = models.ForeignKey(Door, on_delete=models.CASCADE, related_name="room_doors")
 

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 
+from locks.clock import database_now
 from pms import connection, sync
 from pms.adapters import PMSError, TryLater
 from pms.models import Integration
@@ -21,7 +22,7 @@ def read_all_due(*, now: datetime) -> int:
     due = Integration.objects.filter(state__in=WATCHED, next_read_at__lte=now)
     looked = 0
     for integration in due.select_related("property").order_by("next_read_at"):
-        looked += _look(integration, now)
+        looked += _look(integration, max(now, database_now()))
     return looked
 
 
@@ -37,6 +38,8 @@ def _look(integration: Integration, now: datetime) -> int:
         Integration.objects.filter(pk=integration.pk).update_untracked(next_read_at=now + wait)
     except PMSError as error:
         log.warning("integration %s: %s", integration.pk, type(error).__name__)
+    except Exception as error:  # noqa: BLE001 - the trouble of one hotel must not stop the others' reads
+        log.error("integration %s could not be read: %s", integration.pk, type(error).__name__)
     return 1
 
 
@@ -45,12 +48,11 @@ def _read(integration: Integration, now: datetime) -> None:
         sync.resync(integration=integration, now=now)
         return
     swept, read = integration.swept_at, integration.read_until_at
-    if swept is None or now - swept >= timedelta(seconds=settings.SWEEP_PMS_EVERY_S):
+    if integration.state == State.DELAYED:
+        sync.read_changes(integration=integration, now=now)
+    elif swept is None or now - swept >= timedelta(seconds=settings.SWEEP_PMS_EVERY_S):
         sync.sweep(integration=integration, now=now)
     elif read is None or now - read >= timedelta(seconds=settings.READ_PMS_EVERY_S):
         sync.read_changes(integration=integration, now=now)
     else:
         connection.ask(integration, lambda hotel: hotel.properties(), now=now)
-    connection.good_word(
-        integration_id=integration.pk, token_version=integration.token_version, now=now
-    )

@@ -1,4 +1,4 @@
-"""Takes what a PMS announces into the inbox and answers at once: one look-up, one insert, nothing believed.
+"""Takes what a PMS announces into the inbox and answers at once: one insert, nothing believed.
 
 Nobody signs these calls. The unguessable part of the address finds the integration; the body is only a hint at what to
 read again, so whoever learns the address can at most make Portal read more. The worst answer here is a refusal.
@@ -9,16 +9,17 @@ from __future__ import annotations
 import json
 import logging
 import threading
-from time import monotonic
+import time
+from datetime import UTC, datetime
 
+from django.core.exceptions import SuspiciousOperation
 from django.db import DatabaseError, connection
 from django.http import HttpRequest, HttpResponse
 
 from locks.bell import ring
-from locks.clock import database_now
 from locks.vault import digest
-from pms.adapters import NoSuchPMS, NotUnderstood
-from pms.connection import HOOK_SCOPE, adapter_of
+from pms.adapters import EventHint, NoSuchPMS, NotUnderstood, load
+from pms.connection import HOOK_SCOPE
 
 log = logging.getLogger(__name__)
 LARGEST = 256 * 1024
@@ -26,93 +27,105 @@ RING_EVERY_S = 0.1
 _INSERT = (
     "INSERT INTO pms_webhookevent (integration_id, event_key, event, entity, payload, received_at, "
     "tries, result) SELECT i.id, %s, %s, %s, %s, %s, 0, '' FROM pms_integration i "
-    "WHERE i.hook_digest = %s AND i.adapter = %s AND i.external_property_id IN ('', %s) "
+    "WHERE i.hook_digest = %s AND i.adapter = %s AND i.external_property_id = %s "
     "ON CONFLICT DO NOTHING"
 )
 _KNOWN = "SELECT external_property_id FROM pms_integration WHERE hook_digest = %s AND adapter = %s"
 
 
 def receive(request: HttpRequest, *, adapter: str, secret: str) -> HttpResponse:
-    """Answer one webhook: 200 stored or known, 400 not understood, 404 nobody's address, 413 too large, 503 not now."""
+    """Answer one webhook: 200 stored or known, 400 not understood, 403 another property, 404 nobody's address, 405 not
+    a POST, 413 too large, 503 not now. It is stored before it is answered with 200."""
     if request.method != "POST":
         return HttpResponse(status=405, headers={"Allow": "POST"})
-    try:
-        length = int(request.META.get("CONTENT_LENGTH") or 0)
-    except ValueError:
-        return HttpResponse("The length is not a number.", status=400)
-    if length > LARGEST:
-        return HttpResponse("At most 256 kB.", status=413)
-    try:
-        hint = adapter_of(adapter).read_event(_body(request))
-    except (NoSuchPMS, AttributeError):
-        return HttpResponse(status=404)
-    except (NotUnderstood, ValueError, RecursionError, UnicodeError):
-        return _unless_unknown(adapter, secret, "Not an event in JSON.")
     found = digest(secret, scope=HOOK_SCOPE)
-    entity = f"{hint.subject.value}:{hint.ref}"
-    values = [hint.key, hint.event, entity[:80], "", _stored_now()]
     try:
-        with connection.cursor() as cursor:
-            cursor.execute(_INSERT, [*values, found, adapter, hint.property_id])
-            stored = cursor.rowcount
-            expected = hint.property_id if stored else _property_of(cursor, found, adapter)
-    except DatabaseError:
-        log.warning("a webhook could not be stored")
+        return _take(request, adapter, found)
+    except (NotUnderstood, ValueError, RecursionError, OSError, SuspiciousOperation):
+        return _refuse(adapter, found, "This is not an event in JSON.", 400)
+    except NoSuchPMS:
+        return HttpResponse(status=404)
+    except DatabaseError as error:
+        log.warning("a webhook could not be stored: %s", type(error).__name__)
         return HttpResponse("Not now, send it again.", status=503, headers={"Retry-After": "30"})
+
+
+def _take(request: HttpRequest, adapter: str, found: str) -> HttpResponse:
+    vendor = load(adapter)
+    if int(request.META.get("CONTENT_LENGTH") or 0) > LARGEST:
+        return HttpResponse("At most 256 kB.", status=413)
+    text = request.body.decode()
+    body = json.loads(text)
+    if not isinstance(body, dict):
+        raise NotUnderstood("an event is an object")
+    hint = vendor.read_event(body)
+    if _stored(hint, text, found, adapter):
+        _bell.strike()
+        return HttpResponse(status=200)
+    return _why_not(hint, found, adapter)
+
+
+def _stored(hint: EventHint, text: str, found: str, adapter: str) -> bool:
+    """One statement finds the integration, checks the property and stores the event. False for a known one, too."""
+    entity = f"{hint.subject.value}:{hint.ref}"
+    at = connection.ops.adapt_datetimefield_value(datetime.now(UTC))
+    values = [hint.key, hint.event, entity, text, at, found, adapter, hint.property_id]
+    with connection.cursor() as cursor:
+        cursor.execute(_INSERT, values)
+        return bool(cursor.rowcount == 1)
+
+
+def _why_not(hint: EventHint, found: str, adapter: str) -> HttpResponse:
+    expected = _property_of(found, adapter)
     if expected is None:
         return HttpResponse(status=404)
-    if expected not in {"", hint.property_id}:
+    if expected != hint.property_id:
         return HttpResponse("This address belongs to another property.", status=403)
-    if stored:
-        _ring()
     return HttpResponse(status=200)
 
 
-def _body(request: HttpRequest) -> dict[str, object]:
-    body = json.loads(request.body)
-    if not isinstance(body, dict):
-        raise NotUnderstood("an event is an object")
-    return body
-
-
-def _stored_now() -> object:
-    """The time of receipt as this database stores it."""
-    return connection.ops.adapt_datetimefield_value(database_now())
-
-
-def _property_of(cursor: object, found: str, adapter: str) -> str | None:
+def _property_of(found: str, adapter: str) -> str | None:
     """The PMS's property behind this address, none for nobody's address."""
-    cursor.execute(_KNOWN, [found, adapter])  # type: ignore[attr-defined]
-    row = cursor.fetchone()  # type: ignore[attr-defined]
+    with connection.cursor() as cursor:
+        cursor.execute(_KNOWN, [found, adapter])
+        row = cursor.fetchone()
     return None if row is None else str(row[0])
 
 
-def _unless_unknown(adapter: str, secret: str, text: str) -> HttpResponse:
+def _refuse(adapter: str, found: str, text: str, status: int) -> HttpResponse:
     """Say what is wrong only to those who know the address."""
     try:
-        with connection.cursor() as cursor:
-            if _property_of(cursor, digest(secret, scope=HOOK_SCOPE), adapter) is not None:
-                return HttpResponse(text, status=400)
+        if _property_of(found, adapter) is None:
+            return HttpResponse(status=404)
     except DatabaseError:
         return HttpResponse(status=503)
-    return HttpResponse(status=404)
+    return HttpResponse(text, status=status)
 
 
-_last_ring = 0.0
-_ringing = threading.Lock()
+class _Bell:
+    """Tells a worker to look, at most ten times a second, from a thread of its own so that a broker in trouble slows no
+    answer. The last event of a burst is told as well."""
+
+    def __init__(self) -> None:
+        self._news = threading.Event()
+        self._starting = threading.Lock()
+        self._thread: threading.Thread | None = None
+
+    def strike(self) -> None:
+        """Ring soon; returns at once."""
+        self._news.set()
+        if self._thread is None or not self._thread.is_alive():
+            with self._starting:
+                if self._thread is None or not self._thread.is_alive():
+                    self._thread = threading.Thread(target=self._run, name="bell", daemon=True)
+                    self._thread.start()
+
+    def _run(self) -> None:
+        while True:
+            self._news.wait()
+            self._news.clear()
+            ring("pms.tasks.apply_inbox")
+            time.sleep(RING_EVERY_S)
 
 
-def _ring() -> None:
-    """Tell a worker, at most ten times a second and never in the way of the answer; the sweep finds what is not told."""
-    global _last_ring  # noqa: PLW0603 - one bell per process
-    if monotonic() - _last_ring < RING_EVERY_S or not _ringing.acquire(blocking=False):
-        return
-    _last_ring = monotonic()
-    threading.Thread(target=_ring_and_free, daemon=True).start()
-
-
-def _ring_and_free() -> None:
-    try:
-        ring("pms.tasks.apply_inbox")
-    finally:
-        _ringing.release()
+_bell = _Bell()

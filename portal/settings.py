@@ -63,6 +63,7 @@ SWEEP_EVERY_S = env.float("SWEEP_EVERY_S", default=2.0)
 POLL_LOCKS_EVERY_S = env.float("POLL_LOCKS_EVERY_S", default=2.0)
 PROBE_PMS_EVERY_S = env.float("PROBE_PMS_EVERY_S", default=30.0)
 PMS_TIMEOUT_S = env.float("PMS_TIMEOUT_S", default=10.0)
+PMS_CALLS_A_SECOND = env.int("PMS_CALLS_A_SECOND", default=8)
 READ_PMS_EVERY_S = env.float("READ_PMS_EVERY_S", default=300.0)
 SWEEP_PMS_EVERY_S = env.float("SWEEP_PMS_EVERY_S", default=3600.0)
 DRIVER_TIMEOUT_S = env.float("DRIVER_TIMEOUT_S", default=10.0)
@@ -205,13 +206,14 @@ TIME_ZONE = "UTC"
 
 STATIC_URL = "/static/"
 STATIC_ROOT = VAR / "static"
-STATICFILES_DIRS = [BASE_DIR / "portal" / "static"]
 TESTING = "pytest" in sys.modules
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {
         "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
         if TESTING or DEBUG
+        else "django.contrib.staticfiles.storage.ManifestStaticFilesStorage"
+        if PORTAL_DEMO  # on loopback: half a minute of compressing would buy nothing
         else "whitenoise.storage.CompressedManifestStaticFilesStorage"
     },
 }

@@ -65,13 +65,17 @@ class StayState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class App:
-    """Portal as the vendor knows it: where people sign in, where calls go, and Portal's own credentials."""
+    """Portal as the vendor knows it: where people sign in, where calls go, and Portal's own credentials.
+
+    ``timeout_s`` and ``calls_a_second`` are what one process allows itself.
+    """
 
     sign_in_url: str
     api_url: str
     client_id: str
     client_secret: str = field(repr=False)
     timeout_s: float = 10.0
+    calls_a_second: int = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

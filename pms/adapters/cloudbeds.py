@@ -51,10 +51,6 @@ IDS_A_CALL = 50
 NOT_ONLINE = {"0", "no", "false"}
 LONGEST_PATIENCE_S = 5.0
 LARGEST_ANSWER = 32 * 1024 * 1024
-CALLS_A_SECOND = 8
-"""Partners get 10 a second for all properties together, and may be suspended above
-that: https://developers.cloudbeds.com/docs/faq"""
-
 OVERLAP = timedelta(hours=26)
 """``modifiedFrom`` may be read as property time or as UTC: the vendor does not say. Asking this much earlier is right under both."""
 
@@ -118,7 +114,7 @@ class Cloudbeds:
 
     def __init__(self, app: App) -> None:
         self.app = app
-        self.wire = Wire(app.timeout_s)
+        self.wire = Wire(app)
 
     def authorize_url(self, *, state: str, redirect_uri: str) -> str:
         """https://developers.cloudbeds.com/docs/alternative-oauth-20-authentication-method"""
@@ -205,13 +201,16 @@ def _subject(event: str, low: Mapping[str, Any]) -> tuple[Subject, str]:
 
 
 class Wire:
-    """Sends requests: one connection pool, no faster than the vendor allows, never longer than it may take."""
+    """Sends requests: one connection pool, no faster than the vendor allows, never longer than it may take.
 
-    def __init__(self, timeout_s: float) -> None:
-        self._timeout_s = timeout_s
+    Partners get 10 calls a second for all properties together, and may be suspended above that:
+    https://developers.cloudbeds.com/docs/faq"""
+
+    def __init__(self, app: App) -> None:
+        self._timeout_s = app.timeout_s
         self._lock = threading.Lock()
         self._client: httpx2.Client | None = None
-        self._sent: deque[float] = deque(maxlen=CALLS_A_SECOND)
+        self._sent: deque[float] = deque(maxlen=app.calls_a_second)
 
     def send(self, verb: str, url: str, **options: Any) -> httpx2.Response:
         """One call. Raises TryLater when there was no whole answer in time."""
@@ -241,7 +240,7 @@ class Wire:
 
     def _wait_for_a_place(self) -> None:
         with self._lock:
-            if len(self._sent) == CALLS_A_SECOND:
+            if len(self._sent) == self._sent.maxlen:
                 clock.sleep(max(0.0, self._sent[0] + 1.0 - clock.monotonic()))
             self._sent.append(clock.monotonic())
 
@@ -258,7 +257,11 @@ class CloudbedsHotel:
     # Calls ----------------------------------------------------------------------------------------
 
     def _call(
-        self, verb: str, method: str, /, *, form: Mapping[str, str] | None = None, **query: str
+        self,
+        verb: str,
+        method: str,
+        query: Mapping[str, str] | None = None,
+        form: Mapping[str, str] | None = None,
     ) -> dict[str, Any]:
         headers = {"Authorization": f"Bearer {self.link.tokens.access}"}
         if self.link.property_id:
@@ -287,7 +290,9 @@ class CloudbedsHotel:
         seen: set[str] = set()
         count, total = 0, 0
         for number in range(1, 1000):
-            body = self._call("GET", method, pageNumber=str(number), pageSize=str(PAGE), **query)
+            body = self._call(
+                "GET", method, {**query, "pageNumber": str(number), "pageSize": str(PAGE)}
+            )
             if not isinstance(body.get("data"), list | dict):
                 raise NotUnderstood("Cloudbeds answered a list without its records.")
             rows = [row for row in _list(body["data"]) if isinstance(row, dict)]
@@ -305,7 +310,7 @@ class CloudbedsHotel:
 
     def properties(self) -> Sequence[PropertyFacts]:
         """All properties that the tokens open."""
-        body = self._call("GET", "getHotels", pageSize=str(PAGE))
+        body = self._call("GET", "getHotels", {"pageSize": str(PAGE)})
         offset = body.get("_clock_offset_s", 0.0)
         return [
             PropertyFacts(
@@ -320,7 +325,7 @@ class CloudbedsHotel:
 
     def details(self, facts: PropertyFacts) -> PropertyFacts:
         """The same with the times of ``propertyPolicy``."""
-        data = self._call("GET", "getHotelDetails", propertyID=facts.external_id).get("data")
+        data = self._call("GET", "getHotelDetails", {"propertyID": facts.external_id}).get("data")
         policy = data.get("propertyPolicy") if isinstance(data, dict) else None
         policy = policy if isinstance(policy, dict) else {}
         return replace(
@@ -408,7 +413,7 @@ class CloudbedsHotel:
 
     def _unsubscribe(self, subscription_id: str) -> bool:
         try:
-            self._call("DELETE", "deleteWebhook", subscriptionID=subscription_id)
+            self._call("DELETE", "deleteWebhook", {"subscriptionID": subscription_id})
         except CallRefused:
             return False
         return True

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import httpx2
 import pytest
 
+from locks.simulators.simlock.__main__ import main
 from locks.simulators.simlock.actions import LOCK_ACTIONS
 from tests.locks.contract import wait_until
 from tests.locks.simlock_server import ROOT, SimlockRefused, SimlockServer, start_simlock
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 CODE, OTHER_CODE = "482913", "730528"
+BROWSER = httpx2.Client(follow_redirects=True, trust_env=False)
 LOCK = "L1"
 
 
@@ -804,14 +806,14 @@ def test_every_confirmed_write_survives_a_kill(tmp_path) -> None:
 
 
 def page(server: SimlockServer, path: str = "/") -> str:
-    response = httpx2.get(f"{server.url}{path}", trust_env=False)
+    response = BROWSER.get(f"{server.url}{path}")
     assert response.status_code == 200
     assert "default-src 'none'" in response.headers["content-security-policy"]
     return response.text
 
 
 def send_form(server: SimlockServer, path: str, **values: str) -> httpx2.Response:
-    return httpx2.post(f"{server.url}{path}", data=values, follow_redirects=True, trust_env=False)
+    return BROWSER.post(f"{server.url}{path}", data=values)
 
 
 def test_the_page_names_itself_a_simulator(server: SimlockServer) -> None:
@@ -911,31 +913,35 @@ def test_another_sites_form_may_not_control_it(server: SimlockServer) -> None:
 # The command line and the start.
 
 
-def ctl(server: SimlockServer, *words: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "locks.simulators.simlock", "ctl", "--url", server.url, *words]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+def test_the_command_line_controls_it(
+    server: SimlockServer, vendor: Vendor, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def ctl(*words: str) -> dict[str, Any]:
+        assert main(["ctl", "--url", server.url, *words]) == 0
+        return json.loads(capsys.readouterr().out)
 
-
-def test_the_command_line_controls_it(server: SimlockServer, vendor: Vendor) -> None:
     vendor.put("c1")
-    assert ctl(server, "offline", LOCK, "--silent").returncode == 0
+    ctl("offline", LOCK, "--silent")
     assert server.lock(LOCK)["online"] is False
-    assert ctl(server, "lose-ack", LOCK, "--calls", "2", "--silence", "drop").returncode == 0
+    ctl("lose-ack", LOCK, "--calls", "2", "--silence", "drop")
     assert server.lock(LOCK)["faults"]["lose_ack"] == 2
-    assert json.loads(ctl(server, "try", LOCK, "--value", CODE).stdout)["opened"] is True
-    assert json.loads(ctl(server, "memory", LOCK).stdout)["credentials"][0]["handle"] == "c1"
-    assert ctl(server, "add", "L9", "--gateway", "G9", "--no-window").returncode == 0
-    assert ctl(server, "gateway", "offline", "G9").returncode == 0
+    assert ctl("try", LOCK, "--value", CODE)["opened"] is True
+    assert ctl("memory", LOCK)["credentials"][0]["handle"] == "c1"
+    ctl("add", "L9", "--gateway", "G9", "--no-window")
+    ctl("gateway", "offline", "G9")
     assert server.lock("L9")["reachable"] is False
-    assert ctl(server, "remove", "L9").returncode == 0
-    assert [lock["id"] for lock in server.get("locks")["locks"]] == [LOCK]
-    assert ctl(server, "set-time", "--offset-s", "3600").returncode == 0
+    ctl("remove", "L9")
+    assert [lock["id"] for lock in ctl("list")["locks"]] == [LOCK]
+    ctl("set-time", "--offset-s", "3600")
     assert server.get("clock")["offset_s"] == 3600
-    assert json.loads(ctl(server, "stats").stdout)["totals"]["writes"] == 1
-    assert ctl(server, "reset-stats").returncode == 0
+    ctl("latency", "5")
+    assert ctl("outage", "error")["outage"] == "error"
+    assert ctl("cloud")["latency_ms"] == 5
+    assert ctl("stats")["totals"]["writes"] == 1
+    ctl("reset-stats")
     assert server.stats()["totals"]["writes"] == 0
-    refused = ctl(server, "offline", "nowhere")
-    assert (refused.returncode, "no such lock" in refused.stderr) == (1, True)
+    assert main(["ctl", "--url", server.url, "offline", "nowhere"]) == 1
+    assert "no such lock" in capsys.readouterr().err
 
 
 def test_the_command_line_says_when_nobody_answers() -> None:

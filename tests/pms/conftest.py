@@ -26,6 +26,7 @@ def cloudbeds(cloudbeds_process, settings, live_server):
     cloudbeds_process.post("reset", records=True)
     settings.CLOUDBEDS_URL = settings.CLOUDBEDS_API_URL = cloudbeds_process.url
     settings.PORTAL_BASE_URL = live_server.url
+    settings.PMS_CALLS_A_SECOND = 1000
     return cloudbeds_process
 
 
@@ -35,7 +36,9 @@ class Hotel:
     def __init__(self, cloudbeds):
         self.cloudbeds = cloudbeds
         self.property = PropertyFactory()
-        self.doors = {str(n): DoorFactory(property=self.property, name=str(n)) for n in range(101, 107)}
+        self.doors = {
+            str(n): DoorFactory(property=self.property, name=str(n)) for n in range(101, 107)
+        }
 
     @property
     def integration(self):

@@ -90,7 +90,10 @@ def test_what_came_in_during_an_outage_is_held_and_nothing_else_is(hotel, cloudb
     assert stay_of(before).affected_by_id == outage.pk
     assert stay_of(before).checked_in_at is not None
     held = Key.objects.get(reservation__booking_ref=during["id"])
-    assert "was broken when the reservation came in" in explain_key(key=held, now=database_now()).headline
+    assert (
+        "was broken when the reservation came in"
+        in explain_key(key=held, now=database_now()).headline
+    )
 
 
 def test_another_property_is_refused_on_reconnect(hotel, cloudbeds):
@@ -136,4 +139,6 @@ def test_a_bad_webhook_is_answered_and_never_an_error(hotel, client, body, statu
 def test_a_webhook_for_nobody_is_not_found(client):
     PropertyFactory()
     assert client.get("/hooks/cloudbeds/x").status_code == 405
-    assert client.post("/hooks/mystery/x", b"{}", content_type="application/json").status_code == 404
+    assert (
+        client.post("/hooks/mystery/x", b"{}", content_type="application/json").status_code == 404
+    )

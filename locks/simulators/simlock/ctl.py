@@ -15,6 +15,8 @@ from locks.simulators.simlock.actions import GATEWAY_ACTIONS, LOCK_ACTIONS
 from locks.simulators.simlock.fields import Action, Field, FieldType
 
 TIMEOUT_S = 10
+# The simulator is at hand: a proxy that the environment names is for the world outside.
+DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 READS = {
     "list": ("locks", "all locks as they truly are"),
     "gateways": ("gateways", "all gateways"),
@@ -147,7 +149,7 @@ def main(argv: Sequence[str]) -> int:
         headers={"content-type": "application/json", "authorization": f"Bearer {args.token}"},
     )
     try:
-        with urllib.request.urlopen(request, timeout=TIMEOUT_S) as response:  # noqa: S310 - as above
+        with DIRECT.open(request, timeout=TIMEOUT_S) as response:
             doc = json.load(response)
     except urllib.error.HTTPError as error:
         sys.stderr.write(f"{error.read().decode(errors='replace')}\n")

@@ -28,10 +28,18 @@ class Command(BaseCommand):
             self._resync(integration)
 
     def _resync(self, integration: Integration) -> None:
+        if integration.state == Integration.State.BROKEN:
+            self.stdout.write(
+                f"{integration} is broken since {integration.state_since:%Y-%m-%d %H:%M} UTC: "
+                "press Reconnect under Settings → Integrations, which resyncs by itself."
+            )
+            return
         try:
             applied = sync.resync(integration=integration, now=database_now())
         except PMSError as error:
-            raise CommandError(f"{integration}: {error}. Press Reconnect, then try again.") from None
+            raise CommandError(
+                f"{integration}: {error}. Press Reconnect, then try again."
+            ) from None
         if applied is None:
             self.stdout.write(f"{integration}: another resync is under way.")
             return

@@ -9,9 +9,8 @@ from typing import Any
 
 from pms.simulators.cloudbeds.access import Caller
 from pms.simulators.cloudbeds.forms import Params
-from pms.simulators.cloudbeds.records import Property, Refused, property_of
+from pms.simulators.cloudbeds.records import Property, Refused, property_of, rooms_of
 from pms.simulators.cloudbeds.wire import Wire
-from pms.simulators.cloudbeds.records import rooms_of
 from pms.simulators.cloudbeds.world import World
 
 Json = dict[str, Any]

@@ -60,6 +60,7 @@ class Control:
             "life": world.life,
             "clock": world.clock,
         }
+        self._first_dials = {name: asdict(dial) for name, dial in self._dials.items()}
 
     def routes(self) -> list[BaseRoute]:
         """For the application."""
@@ -270,7 +271,11 @@ class Control:
         return self._dials[name]
 
     def reset(self, request: Request, wish: Wish) -> Json:
-        """Clear the faults and logs; with ``records`` also bookings, tokens and subscriptions."""
+        """Clear faults and logs; ``records``: bookings, tokens and subscriptions; ``dials``: all."""
+        if wish.flag("dials"):
+            for name, values in self._first_dials.items():
+                for setting, value in values.items():
+                    setattr(self._dials[name], setting, value)
         self._world.faults.clear()
         self._world.log.clear()
         tables = ["deliveries"]
@@ -278,6 +283,9 @@ class Control:
             tables += ["bookings", "stays", "guests", "custom_fields", "codes", "tokens"]
             tables += ["subscriptions"]
         with self._world.store.transaction():
+            if wish.flag("records"):
+                sql = "UPDATE properties SET app_state = 'installing', status = 'active',"
+                self._world.store.run(f"{sql} user_active = 1")
             for table in tables:
                 self._world.store.run(f"DELETE FROM {table}")  # noqa: S608 - own names only
         return {}

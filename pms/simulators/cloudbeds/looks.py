@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from html import escape
 
 STYLE = """
@@ -62,7 +63,7 @@ def button(address: str, text: str, values: dict[str, str], *, main: bool = Fals
     )
 
 
-def table(heads: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+def table(heads: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
     """A table that scrolls sideways on a narrow screen."""
     head = "".join(f'<th scope="col">{escape(text)}</th>' for text in heads)
     lines = "".join(
