@@ -7,8 +7,9 @@ import pytest
 from keys.explaining import explain_key
 from keys.models import Key
 from locks.clock import database_now
+from pms import connection
 from pms.models import Integration, Outage, Reservation, WebhookEvent
-from tests.factories import PropertyFactory
+from tests.factories import BY, PropertyFactory
 
 pytestmark = pytest.mark.django_db(transaction=True)
 State = Integration.State
@@ -31,7 +32,7 @@ def test_connecting_finds_the_stays_that_are_there(hotel, cloudbeds):
 def test_a_webhook_brings_a_new_reservation_and_its_check_in(hotel, cloudbeds):
     hotel.connect()
     booked = cloudbeds.book(guest="Bea Example", room="102")
-    hotel.work(until=lambda: Key.objects.exists())
+    hotel.work(until=Key.objects.exists)
     key = Key.objects.get()
     assert "not checked in" in explain_key(key=key, now=database_now()).headline
     cloudbeds.act(booked["id"], "check-in")
@@ -49,7 +50,7 @@ def test_online_check_in_is_seen_by_the_custom_field(hotel, cloudbeds):
 def test_a_room_move_moves_the_key(hotel, cloudbeds):
     hotel.connect()
     booked = cloudbeds.book(guest="Dora Example", room="104")
-    hotel.work(until=lambda: Key.objects.exists())
+    hotel.work(until=Key.objects.exists)
     cloudbeds.act(booked["id"], "move", room="105")
     live = lambda: [d.door.name for d in Key.objects.get().doors.filter(removed_at=None)]  # noqa: E731
     hotel.work(until=lambda: live() == ["105"])
@@ -58,7 +59,7 @@ def test_a_room_move_moves_the_key(hotel, cloudbeds):
 def test_a_cancelled_reservation_revokes_its_key(hotel, cloudbeds):
     hotel.connect()
     booked = cloudbeds.book(guest="Emil Example", room="101")
-    hotel.work(until=lambda: Key.objects.exists())
+    hotel.work(until=Key.objects.exists)
     cloudbeds.act(booked["id"], "cancel")
     hotel.work(until=lambda: Key.objects.get().revoked_at is not None)
     assert Key.objects.get().revoked_because == "cancelled"
@@ -97,9 +98,6 @@ def test_what_came_in_during_an_outage_is_held_and_nothing_else_is(hotel, cloudb
 
 
 def test_another_property_is_refused_on_reconnect(hotel, cloudbeds):
-    from pms import connection
-    from tests.factories import BY
-
     hotel.connect()
     url = connection.begin_connect(
         property=hotel.property, adapter="cloudbeds", user_id=1, by=BY, now=database_now()
