@@ -558,10 +558,11 @@ def start_portal(supervisor: Supervisor, port: int, env: dict) -> bool:
     module = [str(PYTHON), "-m"]
     address = "127.0.0.1:{}".format(port)
     gunicorn = ["gunicorn", "portal.wsgi", "-b", address, "-w", "1", "--threads", "8"]
+    gunicorn += ["--no-control-socket", "--worker-class", "gthread"]
     celery = ["celery", "-A", "portal"]
     beat = ["beat", "-s", str(VAR / "beat-schedule"), "--pidfile", ""]
     worker = ["worker", "-P", "threads", "-c", "4", "--without-gossip", "--without-mingle"]
-    web = supervisor.add("web", [*module, *gunicorn, "--worker-class", "gthread"], env)
+    web = supervisor.add("web", [*module, *gunicorn], env)
     supervisor.add("worker", [*module, *celery, *worker], env)
     supervisor.add("beat", [*module, *celery, *beat], env)
     return supervisor.wait_for(web, "http://{}/healthz".format(address))
