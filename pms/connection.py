@@ -212,7 +212,7 @@ def _connected(
             )
             row.external_property_id = facts.external_id
             row.base_url = base_url if base_url.startswith(("https://", "http://127.")) else ""
-            row.reading_until_at = None
+            row.reading_until_at = row.refreshing_until_at = None
             if not row.hook_digest:
                 row.hook_secret, row.hook_digest = hook, digest(hook, scope=HOOK_SCOPE)
             _take_tokens(row, tokens, now)
@@ -326,12 +326,9 @@ def refresh(row: Integration, *, now: datetime, seen_version: int | None = None)
         return _refreshed_by_another(fresh)
     try:
         tokens = adapter_of(row.adapter).refresh(kept)
-    except ConnectionBroken as error:
-        mark_broken(integration_id=row.pk, cause=str(error), token_version=seen, now=now)
-        raise
     except PMSError as error:
         Integration.objects.filter(pk=row.pk).update_untracked(refreshing_until_at=None)
-        mark_delayed(integration_id=row.pk, problem=str(error), token_version=seen, now=now)
+        _note_trouble(fresh, error, now)
         raise
     with transaction.atomic():
         kept_row = _locked(row.pk)
