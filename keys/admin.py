@@ -355,7 +355,11 @@ class KeychainDoorAdmin(Switching, Changeable):
         return self.fields
 
     def get_form(
-        self, request: HttpRequest, obj: Any = None, change: bool = False, **kw: Any
+        self,
+        request: HttpRequest,
+        obj: Any = None,
+        change: bool = False,  # noqa: FBT001, FBT002 - Django's
+        **kw: Any,
     ) -> Any:
         return super().get_form(request, obj, change, **(kw | {"fields": ()}))
 

@@ -30,7 +30,7 @@ from keys.api_shapes import (
     KeyOut,
     KeyPatchIn,
     NewKeyIn,
-    Reasoned,
+    ReasonIn,
     ReleaseIn,
     ReleaseOut,
     RemovedOut,
@@ -145,23 +145,23 @@ class KeysView(mixins.ListModelMixin, OfProperty):
             )
         return self._shown(key)
 
-    @extend_schema(request=Reasoned, responses=KeyDetailOut)
+    @extend_schema(request=ReasonIn, responses=KeyDetailOut)
     def revoke(self, request: Request, pk: int) -> Response:
         """End a key now; its codes come off their locks."""
         return self._done(issuing.revoke)
 
-    @extend_schema(request=Reasoned, responses=KeyDetailOut)
+    @extend_schema(request=ReasonIn, responses=KeyDetailOut)
     def restore(self, request: Request, pk: int) -> Response:
         """Take a revocation back."""
         return self._done(issuing.restore)
 
-    @extend_schema(request=Reasoned, responses=KeyDetailOut)
+    @extend_schema(request=ReasonIn, responses=KeyDetailOut)
     def release_times(self, request: Request, pk: int) -> Response:
         """Give the key's times back to the PMS."""
         return self._done(issuing.release_times)
 
     def _done(self, act: Any) -> Response:
-        key, wish = self.get_object(), self.body(Reasoned)
+        key, wish = self.get_object(), self.body(ReasonIn)
         act(key=key, by=self.actor(wish.get("reason", "")), now=timezone.now())
         return self._shown(key)
 

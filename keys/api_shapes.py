@@ -232,13 +232,13 @@ def public_notices(answer: KeyAnswer) -> list[str]:
 # What the API takes ---------------------------------------------------------------------------------
 
 
-class Reasoned(Input):
+class ReasonIn(Input):
     """A body that may say why; history keeps it."""
 
     reason = Text(required=False, allow_blank=True, max_length=300, help_text="Kept in history.")
 
 
-class MustReason(Input):
+class MustReasonIn(Input):
     """A body that must say why."""
 
     reason = Text(max_length=300, help_text="Kept in history.")
@@ -268,11 +268,11 @@ class DoorWishIn(LimitsIn):
     before_check_in = serializers.BooleanField(default=False)
 
 
-class AddDoorIn(DoorWishIn, Reasoned):
+class AddDoorIn(DoorWishIn, ReasonIn):
     """One more door of a key, and why."""
 
 
-class DoorPatchIn(LimitsIn, Reasoned):
+class DoorPatchIn(LimitsIn, ReasonIn):
     """Changes of a keychain door. What is not named stays; only a switch that changes is stored."""
 
     allow_provisioning = serializers.BooleanField(required=False)
@@ -300,7 +300,7 @@ class PersonWishIn(Input):
     credentials = serializers.ListField(child=CredentialWishIn(), required=False, max_length=3)
 
 
-class NewKeyIn(Reasoned):
+class NewKeyIn(ReasonIn):
     """A key made by hand."""
 
     people = serializers.ListField(child=PersonWishIn(), min_length=1, max_length=20)
@@ -310,7 +310,7 @@ class NewKeyIn(Reasoned):
     with_linked_doors = serializers.BooleanField(default=True)
 
 
-class KeyPatchIn(Reasoned):
+class KeyPatchIn(ReasonIn):
     """Changes of a key. Times given here are staff's word and survive the PMS; the switch sets all its doors."""
 
     starts_at = Moment(required=False)
@@ -319,7 +319,7 @@ class KeyPatchIn(Reasoned):
     before_check_in = serializers.BooleanField(required=False)
 
 
-class ReleaseIn(MustReason):
+class ReleaseIn(MustReasonIn):
     """Doors of keychains to release together."""
 
     doors = serializers.ListField(

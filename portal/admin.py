@@ -7,15 +7,12 @@ from typing import Any, ClassVar
 from django.contrib import admin, messages
 from django.contrib.auth.admin import UserAdmin
 from django.contrib.auth.models import Group
-from django.db import transaction
 from django.db.models import QuerySet
-from django.forms import Form
 from django.http import HttpRequest
 from django.utils import timezone
 
-from keys.keychain import changed
-from keys.provisioning import ask_again
-from locks.admin import Changeable, OfHotel, Support, all_properties, number
+from keys.house_rules import change_property
+from locks.admin import Changeable, OfHotel, Support, actor_of, all_properties, number
 from locks.models import Property
 from portal.models import ApiToken, Membership, User
 from portal.tokens import revoke_token
@@ -51,11 +48,10 @@ class PropertyAdmin(Changeable):
         pk = number(term)
         return rows.filter(name__icontains=term) if pk is None else rows.filter(pk=pk)
 
-    def store(self, obj: Property, form: Form) -> None:
-        with transaction.atomic():
-            obj.save()
-            ask_again(property_id=obj.pk, now=timezone.now())
-            changed(obj.pk)
+    def save_model(self, request: HttpRequest, obj: Property, form: Any, change: bool) -> None:  # noqa: FBT001 - Django's
+        given = {name: form.cleaned_data[name] for name in form.changed_data if name != "reason"}
+        by = actor_of(request, form.cleaned_data["reason"])
+        change_property(property=obj, changes=given, by=by, now=timezone.now())
 
 
 @admin.register(Membership)
