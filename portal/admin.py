@@ -15,6 +15,7 @@ from keys.house_rules import change_property
 from locks.admin import Changeable, OfHotel, Support, actor_of, all_properties, number
 from locks.models import Property
 from portal.models import ApiToken, Membership, User
+from portal.staff.team import end_access
 from portal.tokens import revoke_token
 
 admin.site.site_header = "Portal support"
@@ -67,6 +68,13 @@ class MembershipAdmin(OfHotel, Changeable):
 
     def find(self, rows: QuerySet[Membership], term: str) -> QuerySet[Membership]:
         return rows.filter(user__email=term.lower())
+
+    def save_model(self, request: HttpRequest, obj: Membership, form: Any, change: bool) -> None:  # noqa: FBT001 - Django's
+        if "is_active" in form.changed_data and not obj.is_active:
+            by = actor_of(request, form.cleaned_data["reason"])
+            end_access(obj, by=by, now=timezone.now())
+        else:
+            super().save_model(request, obj, form, change)
 
 
 @admin.register(ApiToken)

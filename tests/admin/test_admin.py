@@ -334,8 +334,10 @@ def test_a_rule_of_a_hotel_changes_with_a_reason_and_asks_again(seaview, support
 
 def test_a_membership_ends_with_a_reason(seaview, support):
     url = reverse("admin:portal_membership_change", args=[seaview.membership.pk])
+    ApiClient(seaview)
     assert support.post(url, {"role": "owner", "reason": "Left"}).status_code == 302
     assert not Membership.objects.get().is_active
+    assert ApiToken.objects.get().revoked_at is not None
     assert Membership.history.latest("history_id").history_change_reason == "Left"
 
 
