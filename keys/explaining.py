@@ -269,9 +269,7 @@ def _state_text(
     return headline or text
 
 
-def _scene(
-    key: Key, door: KeychainDoor, row: Row, told: Answer, now: datetime
-) -> wording.Scene:
+def _scene(key: Key, door: KeychainDoor, row: Row, told: Answer, now: datetime) -> wording.Scene:
     lock: Lock | None = getattr(door.door, "lock", None)
     gateway = lock.gateway if lock else None
     stay = key.reservation
@@ -344,7 +342,7 @@ def _notices(key: Key, live: list[DoorAnswer], now: datetime) -> list[str]:
         notices.append(_conflict("arrival", key.pms_starts_at, tz))
     if key.ends_by_staff and key.pms_ends_at not in {None, key.ends_at}:
         notices.append(_conflict("departure", key.pms_ends_at, tz))
-    notices += [credential_note for credential_note in _notes(live)]
+    notices += _notes(live)
     return notices
 
 
@@ -381,4 +379,6 @@ def _lock_state(lock: Lock | None, scene: wording.Scene) -> str:
         return "none installed"
     if lock.gateway is not None and not lock.gateway.is_online:
         return f"gateway offline since {wording.clock(lock.gateway.offline_since, scene)}"
-    return "online" if lock.is_online else f"offline since {wording.clock(lock.offline_since, scene)}"
+    return (
+        "online" if lock.is_online else f"offline since {wording.clock(lock.offline_since, scene)}"
+    )

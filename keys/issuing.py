@@ -187,9 +187,7 @@ def set_permissions(
         doors = doors.exclude(permission__in=held)
     target = Permission.HELD_BY_STAFF
     if on:
-        target = (
-            Permission.ALLOWED_BEFORE_CHECK_IN if before_check_in else Permission.AUTOMATIC
-        )
+        target = Permission.ALLOWED_BEFORE_CHECK_IN if before_check_in else Permission.AUTOMATIC
     with transaction.atomic():
         ids = list(doors.order_by("id").values_list("id", flat=True))
         switched = change_in_bulk(
@@ -200,7 +198,7 @@ def set_permissions(
             now=now,
         )
         touched = Assignment.objects.filter(keychain_door_id__in=switched)
-        properties = set(touched.values_list("property_id", flat=True))
+        properties: set[int | None] = set(touched.values_list("property_id", flat=True))
         touched.update(next_attempt_at=now)
         for each in properties or {property_id}:
             if each is not None:
@@ -260,9 +258,7 @@ def remove_door(*, keychain_door: KeychainDoor, by: Actor, now: datetime) -> Non
         changed(door.property_id)
 
 
-def add_credential(
-    *, person: Person, wish: CredentialWish, by: Actor, now: datetime
-) -> Credential:
+def add_credential(*, person: Person, wish: CredentialWish, by: Actor, now: datetime) -> Credential:
     """Give a person one more kind of credential. Raises Refused."""
     with transaction.atomic(), acting(by):
         key = locked(person.key)
@@ -316,9 +312,7 @@ def restore(*, key: Key, by: Actor, now: datetime) -> Key:
     return key
 
 
-def _switch(
-    door: KeychainDoor, *, on: bool, before_check_in: bool | None, now: datetime
-) -> bool:
+def _switch(door: KeychainDoor, *, on: bool, before_check_in: bool | None, now: datetime) -> bool:
     permission = permission_for(door, on=on, before_check_in=before_check_in)
     if permission == door.permission:
         return False

@@ -74,7 +74,7 @@ class Batch:
     lines: list[tuple[Grip | None, Line]] = field(default_factory=list)
     troubles: list[Trouble] = field(default_factory=list)
     closed: list[tuple[Line, str, bool]] = field(default_factory=list)
-    effects: list[Callable[[], None]] = field(default_factory=list)
+    effects: list[Callable[[], object]] = field(default_factory=list)
     stamps: list[tuple[Grip, Row]] = field(default_factory=list)
     grips: set[Grip] = field(default_factory=set)
 
@@ -108,10 +108,10 @@ def db_time(moment: datetime) -> Any:
 def grab(*, owner: str, lease_ms: int, limit: int, now: datetime) -> list[Grip]:
     """Take the leases of up to ``limit`` free writers that have something due. Never waits for anyone."""
     due = (
-        "w.until_ms < {ms} AND (EXISTS (SELECT 1 FROM keys_assignment a WHERE a.writer_id = w.id "
+        f"w.until_ms < {_ms()} AND (EXISTS (SELECT 1 FROM keys_assignment a WHERE a.writer_id = w.id "  # noqa: S608
         "AND a.next_attempt_at <= %s) OR EXISTS (SELECT 1 FROM locks_lock l WHERE l.writer_id = w.id "
         "AND l.read_back_at <= %s))"
-    ).format(ms=_ms())
+    )
     skip = " FOR UPDATE SKIP LOCKED" if connection.vendor == "postgresql" else ""
     moment = db_time(now)
     with transaction.atomic(), connection.cursor() as cursor:
@@ -120,7 +120,10 @@ def grab(*, owner: str, lease_ms: int, limit: int, now: datetime) -> list[Grip]:
             f"ORDER BY w.id LIMIT %s{skip}",
             [moment, moment, limit],
         )
-        grips = [Grip(*row[:3], bool(row[3])) for row in cursor.fetchall()]
+        grips = [
+            Grip(writer, fence, hotel, bool(unclean))
+            for writer, fence, hotel, unclean in cursor.fetchall()
+        ]
         for part in _parts(grips, 500):
             marks = ", ".join(["%s"] * len(part))
             cursor.execute(
@@ -378,9 +381,7 @@ def note(answers: Sequence[Answer], *, now: datetime) -> int:
         return _note_at_once(news, now)
     for told in news:
         since = now if told.headline != told.row.headline else told.row.headline_since
-        Assignment.objects.filter(
-            pk=told.row.id, next_attempt_at=told.row.next_attempt_at
-        ).update(
+        Assignment.objects.filter(pk=told.row.id, next_attempt_at=told.row.next_attempt_at).update(
             next_attempt_at=told.next_at,
             waits=told.waits,
             headline=told.headline,
@@ -407,4 +408,4 @@ def _note_at_once(news: Sequence[Answer], now: datetime) -> int:
                 [told.headline for told in news],
             ],
         )
-        return cursor.rowcount
+        return int(cursor.rowcount)

@@ -173,7 +173,9 @@ class KeychainDoor(Tracked):
                 name="door_window_has_length",
                 violation_error_message="The departure must be after the arrival.",
             ),
-            models.CheckConstraint(condition=Q(weekdays__gte=1, weekdays__lte=127), name="some_weekday"),
+            models.CheckConstraint(
+                condition=Q(weekdays__gte=1, weekdays__lte=127), name="some_weekday"
+            ),
             models.CheckConstraint(
                 condition=~Q(permission=Permission.HELD_BY_OUTAGE.value) | Q(outage__isnull=False),
                 name="held_by_which_outage",
@@ -257,8 +259,8 @@ class Assignment(models.Model):
         Writer, on_delete=models.PROTECT, null=True, related_name="assignments"
     )
     kind = models.CharField(max_length=12, choices=KindChoice.choices)
-    reserved_digest = models.CharField(max_length=64, null=True)
-    lock_digest = models.CharField(max_length=64, null=True)
+    reserved_digest = models.CharField(max_length=64, null=True)  # noqa: DJ001 - unique where set
+    lock_digest = models.CharField(max_length=64, null=True)  # noqa: DJ001 - unique where set
     starts_at = models.DateTimeField()
     ends_at = models.DateTimeField()
     revision = models.PositiveIntegerField(default=1)
@@ -281,9 +283,7 @@ class Assignment(models.Model):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(
-                fields=["credential", "door"], name="credential_once_per_door"
-            ),
+            models.UniqueConstraint(fields=["credential", "door"], name="credential_once_per_door"),
             models.UniqueConstraint(
                 fields=["door", "kind", "reserved_digest"],
                 condition=Q(reserved_digest__isnull=False),

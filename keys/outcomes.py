@@ -102,9 +102,7 @@ def after(
         vendor_code=outcome.error.vendor_code[:40] if outcome.error else "",
         revision=sent.sent_revision,
     )
-    return _verdict(
-        seen=sent, row=row, grip=grip, now=now, line=line, proof=proof, tried=not done
-    )
+    return _verdict(seen=sent, row=row, grip=grip, now=now, line=line, proof=proof, tried=not done)
 
 
 def _confirmed(sent: Row, action: Action, outcome: Outcome) -> Row:
@@ -218,9 +216,7 @@ def matches(row: Row, held: Held, secret: str) -> bool:
     if not row.native_window or held.starts_at is None or held.ends_at is None:
         return True
     slack = timedelta(seconds=60)
-    return (
-        abs(held.starts_at - row.starts_at) < slack and abs(held.ends_at - row.ends_at) < slack
-    )
+    return abs(held.starts_at - row.starts_at) < slack and abs(held.ends_at - row.ends_at) < slack
 
 
 def _verdict(
@@ -250,7 +246,7 @@ def _verdict(
     return Verdict(change, line, _troubles(told, row, now, tried), _closed(told, row, now))
 
 
-def _troubles(told: Answer, row: Row, now: datetime, tried: bool) -> list[Trouble]:
+def _troubles(told: Answer, row: Row, now: datetime, tried: bool) -> list[Trouble]:  # noqa: FBT001
     """An episode opens when a credential is due and not on its lock, or must go and has not."""
     facts = told.facts
     waiting = told.decision.action is Action.WAIT

@@ -153,7 +153,9 @@ class Round:
     _drivers: dict[int, Driver] = field(default_factory=dict)
     _accounts: dict[int, LockAccount] = field(default_factory=dict)
     _read: tuple[datetime, float] | None = None
-    _thread: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "delivery-db"))
+    _thread: ThreadPoolExecutor = field(
+        default_factory=lambda: ThreadPoolExecutor(1, "delivery-db")
+    )
 
     async def run(self) -> int:
         """Take leases and serve them until nothing is due; stop taking when the round's time is up."""
@@ -238,7 +240,7 @@ class Round:
             whole, owner=self.owner, lease_ms=self.limits.lease_ms, now=self._now()
         )
 
-    def _go_on(self, grip: Grip, last: bool) -> Work | None:
+    def _go_on(self, grip: Grip, last: bool) -> Work | None:  # noqa: FBT001
         """What is due at this writer now; when nothing is, the lease is given back."""
         if not last:
             work = self._work([grip.writer_id], self._read_clock())[grip.writer_id]
@@ -366,7 +368,9 @@ class Round:
         now = self._now()
         unsure = [row for row in rows if row.sent_revision is not None]
         due = {
-            row.lock_id: row for row in unsure if answer(row, now=now).facts.try_due and row.lock_ref
+            row.lock_id: row
+            for row in unsure
+            if answer(row, now=now).facts.try_due and row.lock_ref
         }
         certain = [row for row in rows if row.sent_revision is None or row.lock_id not in due]
         for lock_id, example in due.items():
@@ -529,9 +533,7 @@ class Round:
                 )
             )
 
-    def _put_off(
-        self, grip: Grip, rest: Sequence[Attempt], error: LockError, batch: Batch
-    ) -> None:
+    def _put_off(self, grip: Grip, rest: Sequence[Attempt], error: LockError, batch: Batch) -> None:
         """The others at this lock are not even tried: they wait as long as the one that failed."""
         now = self._now()
         seconds = error.retry_after_s or self.limits.pace.soon[0]
@@ -543,7 +545,9 @@ class Round:
                 retry_at=later,
                 problem=error.cause.value,
                 problem_since=each.row.problem_since or now,
-                lock_online=False if error.cause is Cause.LOCK_UNREACHABLE else each.row.lock_online,
+                lock_online=False
+                if error.cause is Cause.LOCK_UNREACHABLE
+                else each.row.lock_online,
                 lock_next_try_at=later,
             )
             _collect(batch, grip, noted(seen=each.row, row=row, grip=grip, now=now))
@@ -719,6 +723,8 @@ def code_was_typed(*, typed: Sequence[Typed], now: datetime) -> None:
     """A code was refused at a door: where it belongs to a credential that is pending there, that is a 4117."""
     troubles: list[Trouble] = []
     for each in typed:
+        if each.door_id is None:
+            continue
         places = Assignment.objects.filter(
             door_id=each.door_id, kind=each.kind, reserved_digest=each.digest
         )

@@ -19,7 +19,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from functools import lru_cache
+from functools import cache
 from typing import NamedTuple
 
 
@@ -258,7 +258,7 @@ def obstacles(facts: Facts, action: Action) -> tuple[Hold, ...]:
 ORDER: dict[Hold, int] = {hold: place for place, hold in enumerate(Hold)}
 
 
-@lru_cache(maxsize=None)
+@cache
 def decide(facts: Facts) -> Decision:
     """Say write, remove, wait or done, with every reason that holds.
 

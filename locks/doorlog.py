@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.db import connection, transaction
@@ -47,10 +47,14 @@ class Line(NamedTuple):
     external_id: str = ""
 
 
-_TYPES = (
-    "bigint bigint bigint timestamptz timestamptz text text text text bigint bigint int int text text text "
-    "text text"
-).split()
+_TYPES = [
+    *["bigint"] * 3,
+    *["timestamptz"] * 2,
+    *["text"] * 4,
+    *["bigint"] * 2,
+    *["int"] * 2,
+    *["text"] * 5,
+]
 
 
 def append(lines: Sequence[Line]) -> int:
@@ -66,16 +70,16 @@ def append(lines: Sequence[Line]) -> int:
         )
         with connection.cursor() as cursor:
             cursor.execute(sql, [list(column) for column in zip(*lines, strict=True)])
-            return cursor.rowcount
+            return int(cursor.rowcount)
     marks = ", ".join(["%s"] * len(Line._fields))
     sql = f"INSERT OR IGNORE INTO locks_doorlogentry ({columns}) VALUES ({marks})"  # noqa: S608
     stored = [[_stored(value) for value in line] for line in lines]
     with connection.cursor() as cursor:
         cursor.executemany(sql, stored)
-        return cursor.rowcount
+        return int(cursor.rowcount)
 
 
-def _stored(value: object) -> object:
+def _stored(value: Any) -> Any:
     return connection.ops.adapt_datetimefield_value(value) if isinstance(value, datetime) else value
 
 
@@ -94,7 +98,7 @@ def open_episodes(troubles: Sequence[Trouble], *, now: datetime) -> None:
     """
     if not troubles:
         return
-    ids = [t.line.assignment_id for t in troubles]
+    ids = [t.line.assignment_id for t in troubles if t.line.assignment_id is not None]
     known = {
         (e.assignment_id, e.kind): e
         for e in Episode.objects.filter(assignment_id__in=ids, closed_at=None)
@@ -142,14 +146,12 @@ def _episode_line(trouble: Trouble) -> Line:
     return trouble.line._replace(code=code.value)
 
 
-def close_episodes(
-    closed: Iterable[tuple[Line, str, bool]], *, now: datetime
-) -> None:
+def close_episodes(closed: Iterable[tuple[Line, str, bool]], *, now: datetime) -> None:
     """Close open episodes of these assignments. The flag says whether a write ended it, which earns a line."""
     wanted = {(line.assignment_id, kind): (line, ok) for line, kind, ok in closed}
     if not wanted:
         return
-    ids = [assignment_id for assignment_id, _ in wanted]
+    ids = [assignment_id for assignment_id, _ in wanted if assignment_id is not None]
     opened = Episode.objects.filter(assignment_id__in=ids, closed_at=None)
     lines: list[Line] = []
     ended: list[int] = []
@@ -200,8 +202,8 @@ def lock_reached(*, lock_id: int, now: datetime) -> bool:
         is_online=True, offline_since=None, offline_tries=0, next_try_at=None, last_heard_at=now
     )
     if lock.gateway is not None and not lock.gateway.is_online:
-        Gateway.objects.filter(pk=lock.gateway_id).update(is_online=True, offline_since=None)
-        Lock.objects.filter(gateway_id=lock.gateway_id).update(next_try_at=None, offline_tries=0)
+        Gateway.objects.filter(pk=lock.gateway.pk).update(is_online=True, offline_since=None)
+        Lock.objects.filter(gateway=lock.gateway).update(next_try_at=None, offline_tries=0)
         news = True
     if news:
         append([_lock_line(lock, LogCode.ONLINE, now)])
@@ -237,9 +239,7 @@ def read_back_done(*, lock_id: int, now: datetime) -> None:
 
 
 def _lock_line(lock: Lock, code: LogCode, now: datetime) -> Line:
-    return Line(
-        lock.property_id, lock.door_id, lock.pk, now, now, PORTAL, code.value
-    )
+    return Line(lock.property_id, lock.door_id, lock.pk, now, now, PORTAL, code.value)
 
 
 # Events from locks --------------------------------------------------------------------------------
@@ -324,9 +324,7 @@ def _believe(locks: dict[str, Lock], events: Sequence[LockEvent], *, now: dateti
         row = Lock.objects.filter(pk=lock.pk)
         match event.type:
             case EventType.ONLINE:
-                row.update(
-                    is_online=True, offline_since=None, offline_tries=0, next_try_at=None
-                )
+                row.update(is_online=True, offline_since=None, offline_tries=0, next_try_at=None)
                 Gateway.objects.filter(locks=lock.pk, is_online=False).update(
                     is_online=True, offline_since=None
                 )

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 from django.db import connection, models, transaction
 from simple_history.models import HistoricalRecords
@@ -85,7 +85,7 @@ class HistoricalRow(models.Model):
         abstract = True
 
 
-class History(HistoricalRecords):
+class History(HistoricalRecords):  # type: ignore[misc]  # simple_history is not typed
     """Historical records that take their user and reason from the current actor."""
 
     def __init__(self, **options: Any) -> None:
@@ -114,7 +114,10 @@ class HistoryHole(TypeError):
     """This call would change tracked rows without a trace; use ``change_in_bulk``."""
 
 
-class TrackedQuerySet(models.QuerySet[Any]):
+_Row = TypeVar("_Row", bound=models.Model, covariant=True)  # noqa: PLC0105
+
+
+class TrackedQuerySet(models.QuerySet[_Row]):
     """A queryset that refuses changes which history would not see."""
 
     def update(self, **kwargs: Any) -> NoReturn:
@@ -122,7 +125,7 @@ class TrackedQuerySet(models.QuerySet[Any]):
 
     def update_untracked(self, **values: Any) -> int:
         """Update columns that have no history, which is the only kind this takes."""
-        kept = {field.name for field in self.model.history.model._meta.fields}
+        kept = {field.name for field in self.model.history.model._meta.fields}  # type: ignore[attr-defined]
         if tracked := kept & set(values):
             raise HistoryHole(f"{sorted(tracked)} of {self.model.__name__} have a history")
         return super().update(**values)
@@ -156,7 +159,7 @@ def change_in_bulk(
     if not ids:
         return []
     columns = {model._meta.get_field(name): value for name, value in changes.items()}
-    sets = {f.column: f.get_db_prep_save(value, connection) for f, value in columns.items()}  # type: ignore[union-attr]
+    sets = {str(f.column): f.get_db_prep_save(value, connection) for f, value in columns.items()}  # type: ignore[union-attr]
     with transaction.atomic():
         if connection.vendor == "postgresql":
             return _change_in_one_statement(model, ids, sets, by, now)
@@ -170,8 +173,8 @@ def _quoted(name: str) -> str:
 def _history_columns(model: type[models.Model]) -> tuple[str, list[str]]:
     historical = model.history.model  # type: ignore[attr-defined]
     kept = {field.column for field in historical._meta.concrete_fields}
-    shared = [field.column for field in model._meta.concrete_fields if field.column in kept]
-    return historical._meta.db_table, shared
+    shared = [str(f.column) for f in model._meta.concrete_fields if f.column in kept]
+    return str(historical._meta.db_table), shared
 
 
 def _record_values(by: Actor, now: datetime) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from django.conf import settings
 from django.http import HttpRequest
 
 from pms.models import Integration
+from portal import demo
 from portal.roles import Right
 from portal.staff.access import Staff
 
@@ -25,6 +26,7 @@ def page(request: HttpRequest) -> dict[str, Any]:
     }
     staff: Staff | None = getattr(request, "staff", None)
     if staff is not None:
+        frame["demo_steps"] = demo.STEPS if settings.PORTAL_DEMO else ()
         frame |= {"staff": staff, "may": _rights(staff), "hotel": staff.hotel}
         frame["pms_now"] = _integration(staff) if staff.may(Right.SEE_SETTINGS) else None
     return frame

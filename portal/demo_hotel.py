@@ -249,8 +249,8 @@ def _pinned(run: Seed, hotel: Property, account: LockAccount) -> None:
             continue
         via = gateway if name == "Cabin Gateway" else None
         owner = bad if name == "Boat House" else account
-        window = {"native_window": False} if name == "Garden Gate" else {}
-        doors[name] = _door(run, owner, name, gateway=via, **window)
+        own_window = name != "Garden Gate"
+        doors[name] = _door(run, owner, name, gateway=via, native_window=own_window)
     _trouble(run, hotel)
     for name, hold in PINNED.items():
         _pin(run, hotel, doors[name], hold)

@@ -32,8 +32,8 @@ class User(AbstractUser):
     email = models.EmailField("e-mail address", unique=True)
     name = models.CharField(max_length=120, blank=True)
     USERNAME_FIELD = "email"
-    REQUIRED_FIELDS: list[str] = []
-    objects = People()  # type: ignore[assignment,misc]
+    REQUIRED_FIELDS = []
+    objects = People()  # type: ignore[misc]
 
     def __str__(self) -> str:
         return self.name or self.email

@@ -9,7 +9,6 @@ import pytest
 from tests.locks.simlock_server import SimlockServer, start_simlock
 
 
-
 @pytest.fixture(scope="session")
 def simlock_process() -> Iterator[SimlockServer]:
     """One simulated lock system for the whole session of this worker."""

@@ -84,7 +84,7 @@ def needs(right: Right) -> Callable[[StaffView[P]], View[P]]:
                 return view(ours, *args, **kwargs)
 
         entered.right = right  # type: ignore[attr-defined]
-        return entered
+        return cast("View[P]", entered)
 
     return decorate
 
@@ -99,7 +99,7 @@ def signed_in(view: View[P]) -> View[P]:
         return view(request, *args, **kwargs)
 
     entered.right = "signed in"  # type: ignore[attr-defined]
-    return entered
+    return cast("View[P]", entered)
 
 
 def public(view: Any) -> Any:

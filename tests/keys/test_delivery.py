@@ -42,7 +42,9 @@ def settle(seconds=1.0):
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         look(now=now())
-        if not Assignment.objects.filter(next_attempt_at__lte=now() + timedelta(seconds=1)).exists():
+        if not Assignment.objects.filter(
+            next_attempt_at__lte=now() + timedelta(seconds=1)
+        ).exists():
             return
         time.sleep(0.05)
 
@@ -53,7 +55,8 @@ def test_an_allowed_code_is_written_and_shown_as_on_the_lock(simlock, lock):
     secret = key.credentials.get().secret
     assert codes(simlock, "L1") == [secret]
     told = explain_key(key=key, now=now())
-    assert told.is_active and not told.is_pending
+    assert told.is_active
+    assert not told.is_pending
     assert DoorLogEntry.objects.filter(code="written").count() == 1
 
 

@@ -121,9 +121,25 @@ def test_another_property_is_refused_on_reconnect(hotel, cloudbeds):
         (b'{"event":"reservation/created","propertyID_str":"318267","timestamp":1}', 200),
         (b"x" * 300_000, 413),
         (b"[" * 100_000, 400),
+        (
+            b'{"event":"reservation/created","propertyID_str":"318267","timestamp":'
+            + b"9" * 5000
+            + b"}",
+            400,
+        ),
+        (b'{"event":"reservation/\\u0000","propertyID_str":"318267","timestamp":1}', 400),
+        (b'{"event":"reservation/created","propertyID_str":"\\ud800","timestamp":1}', 400),
+        (
+            b'{"event":"reservation/created","propertyID_str":"318267","timestamp":"\\u0000\\ud800"}',
+            200,
+        ),
+        (b'{"event":"reservation/created","propertyID_str":"318267","timestamp":{"a":NaN}}', 200),
+        (b'{"event":"a/b","propertyID_str":"318267","reservationID":{"x":[1]},"timestamp":2}', 200),
+        (b'{"event":["a/b"],"propertyID_str":"318267"}', 400),
+        (b'{"event":"a/b"}', 400),
     ],
 )
-def test_a_bad_webhook_is_answered_and_never_an_error(hotel, client, body, status):
+def test_a_webhook_of_any_form_is_answered_and_never_an_error(hotel, client, body, status):
     hotel.connect()
     path = f"/hooks/cloudbeds/{hotel.integration.hook_secret}"
     answered = client.post(path, body, content_type="application/json")
