@@ -153,9 +153,7 @@ def masked(secret: str) -> str:
     return f"••{secret[-2:]}"
 
 
-def _choose(
-    key: Key, wish: CredentialWish, *, except_credential: int | None
-) -> tuple[str, str]:
+def _choose(key: Key, wish: CredentialWish, *, except_credential: int | None) -> tuple[str, str]:
     if wish.policy == Credential.Policy.RANDOM or wish.kind is Kind.SMARTKEY:
         return _random(key, wish.kind, except_credential=except_credential), ""
     if wish.kind is Kind.DOOR_CODE:

@@ -23,7 +23,11 @@ MOVES_WINDOWS = {"timezone", "arrival_time", "departure_time", "mode"}
 
 
 def change_property(
-    *, property: Property, changes: Mapping[str, Any], by: Actor, now: datetime  # noqa: A002
+    *,
+    property: Property,  # noqa: A002
+    changes: Mapping[str, Any],
+    by: Actor,
+    now: datetime,
 ) -> Property:
     """Change fields of a property. Raises Refused. Nothing is stored when nothing differs."""
     if "timezone" in changes and changes["timezone"] not in zone_names():

@@ -62,10 +62,11 @@ class DoorWish:
     hold: KeychainDoor | None = None
 
 
-
 def check_window(starts_at: datetime, ends_at: datetime) -> None:
     if starts_at >= ends_at:
-        raise Refused("ends_at", "The departure must be after the arrival: choose a later departure.")
+        raise Refused(
+            "ends_at", "The departure must be after the arrival: choose a later departure."
+        )
 
 
 def check_limits(weekdays: int, from_hour: time | None, to_hour: time | None) -> None:
@@ -79,7 +80,9 @@ def check_limits(weekdays: int, from_hour: time | None, to_hour: time | None) ->
 
 def check_door(property: Property, wish: DoorWish) -> None:  # noqa: A002
     if wish.door.property_id != property.pk or wish.door.archived_at is not None:
-        raise Refused("doors", "That door does not exist at this property: choose one from the list.")
+        raise Refused(
+            "doors", "That door does not exist at this property: choose one from the list."
+        )
     if wish.starts_at and wish.ends_at:
         check_window(wish.starts_at, wish.ends_at)
     check_limits(wish.weekdays, wish.from_hour, wish.to_hour)
@@ -174,7 +177,9 @@ def join_person(key: Key, wanted: PersonWish, *, is_main: bool, now: datetime) -
 def place(key: Key, *, now: datetime) -> None:
     """Give every live credential its place on every door of the key, with the door's window as it is now."""
     doors = list(key.doors.filter(removed_at=None).select_related("door"))
-    locks = {lock.door_id: lock for lock in Lock.objects.filter(door__in=[d.door_id for d in doors])}
+    locks = {
+        lock.door_id: lock for lock in Lock.objects.filter(door__in=[d.door_id for d in doors])
+    }
     existing = {(a.credential_id, a.door_id): a for a in key.assignments.all()}
     live = key.credentials.filter(retired_at=None, person__removed_at=None)
     for credential in live:

@@ -74,7 +74,9 @@ class Property(Tracked):
             models.CheckConstraint(
                 condition=Q(code_length__gte=4) & Q(code_length__lte=12), name="code_length_4_to_12"
             ),
-            models.CheckConstraint(condition=Q(write_lead_minutes__lte=240), name="lead_at_most_4_h"),
+            models.CheckConstraint(
+                condition=Q(write_lead_minutes__lte=240), name="lead_at_most_4_h"
+            ),
         ]
 
     def __str__(self) -> str:

@@ -59,7 +59,9 @@ def sign_in(request: HttpRequest) -> HttpResponseBase:
     chosen = request.POST.get("membership", "")
     if not settings.PORTAL_DEMO or not chosen.isdigit():
         raise Http404
-    membership = Membership.objects.select_related("user").filter(pk=int(chosen), is_active=True).first()
+    membership = (
+        Membership.objects.select_related("user").filter(pk=int(chosen), is_active=True).first()
+    )
     if membership is None:
         raise Http404
     login(request, membership.user, backend=BACKEND)
@@ -121,7 +123,11 @@ def _check_in(request: StaffRequest) -> str | HttpResponseBase:
     )
     if waiting is None or waiting.key.reservation is None:
         return "Nobody waits for check-in: make a reservation in the simulator."
-    _control(settings.CLOUDBEDS_URL, f"reservations/{waiting.key.reservation.booking_ref}/check-in", force=True)
+    _control(
+        settings.CLOUDBEDS_URL,
+        f"reservations/{waiting.key.reservation.booking_ref}/check-in",
+        force=True,
+    )
     return f"{waiting.key.label} is checked in at the PMS."
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -108,9 +108,9 @@ def seed(say: Callable[[str], None]) -> list[dict[str, str]]:
     else:
         LockAccount.objects.filter(driver="simulated")
         _addresses(hotel)
-    return [{"role": str(role.label), "email": email, "password": PASSWORD} for email, _, role in PEOPLE] + [
-        {"role": "Support (admin)", "email": SUPPORT, "password": PASSWORD}
-    ]
+    return [
+        {"role": str(role.label), "email": email, "password": PASSWORD} for email, _, role in PEOPLE
+    ] + [{"role": "Support (admin)", "email": SUPPORT, "password": PASSWORD}]
 
 
 def _addresses(hotel: Property) -> None:
@@ -288,9 +288,7 @@ def _pin(run: Seed, hotel: Property, door: Door, hold: Hold) -> Key:
     )
     if hold in {Hold.STILL_ON_LOCK, Hold.REMOVAL_PENDING}:
         provisioning.look(now=database_now())
-        run.locks.post(
-            f"locks/{hotel.pk}-{door.name.lower().replace(' ', '-')}/offline"
-        )
+        run.locks.post(f"locks/{hotel.pk}-{door.name.lower().replace(' ', '-')}/offline")
         _withdraw(key, hold)
     return key
 
@@ -305,9 +303,7 @@ def _withdraw(key: Key, hold: Hold) -> None:
 
 def _outage(run: Seed, hotel: Property) -> None:
     """A real one: access revoked, one reservation comes in, Reconnect. And one that waits for its check-in."""
-    run.pms.post(
-        "reservations", guest="Carla Check-in", room="any", nights=6, pinned=True
-    )
+    run.pms.post("reservations", guest="Carla Check-in", room="any", nights=6, pinned=True)
     _probe(hotel)
     run.pms.post("access/revoke")
     _probe(hotel)

@@ -71,7 +71,13 @@ def theme(request: HttpRequest) -> HttpResponseBase:
     safe = url_has_allowed_host_and_scheme(back, allowed_hosts={request.get_host()})
     answer = redirect(back if safe else "/")
     if chosen in THEMES:
-        answer.set_cookie("theme", chosen, max_age=365 * 24 * 3600, samesite="Lax", secure=settings.SESSION_COOKIE_SECURE)
+        answer.set_cookie(
+            "theme",
+            chosen,
+            max_age=365 * 24 * 3600,
+            samesite="Lax",
+            secure=settings.SESSION_COOKIE_SECURE,
+        )
     return answer
 
 

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 
 def moment(at: datetime | None, *, tz: ZoneInfo, now: datetime) -> str:
-    """"21:14" today, "Tue 24 Nov 21:14" this year, with the year otherwise; empty for none."""
+    """ "21:14" today, "Tue 24 Nov 21:14" this year, with the year otherwise; empty for none."""
     if at is None:
         return ""
     local, today = at.astimezone(tz), now.astimezone(tz)

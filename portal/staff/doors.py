@@ -37,7 +37,9 @@ def door_list(request: StaffRequest) -> HttpResponse:
         rows = rows.filter(name__istartswith=typed)
     rows = rows.select_related("lock__gateway", "lock__account")
     page = turn(rows, by="name", after=request.GET.get("after", ""), value=lambda door: door.name)
-    return show(request, "staff/doors.html", {"doors": page.rows, "next": page.after, "typed": typed})
+    return show(
+        request, "staff/doors.html", {"doors": page.rows, "next": page.after, "typed": typed}
+    )
 
 
 def door_of(request: StaffRequest, door_id: int) -> Door:
@@ -57,7 +59,10 @@ def door_page(request: StaffRequest, door_id: int) -> HttpResponse:
         "door": door,
         "lock": getattr(door, "lock", None),
         "open": log.open_ones(door.property_id, door=door, now=at),
-        "lines": log.told(list(lines.order_by("-happened_at", "-id")[:25]), see_codes=request.staff.may(Right.SEE_CODES)),
+        "lines": log.told(
+            list(lines.order_by("-happened_at", "-id")[:25]),
+            see_codes=request.staff.may(Right.SEE_CODES),
+        ),
         "links": list(door.links.select_related("linked").order_by("linked__name")),
         "rooms": list(_room_names(door)),
         "on_it": _on_it(door) if request.staff.may(Right.SEE_KEYS) else None,
@@ -67,12 +72,16 @@ def door_page(request: StaffRequest, door_id: int) -> HttpResponse:
 
 def _on_it(door: Door) -> list[Assignment]:
     rows = Assignment.objects.filter(door=door).exclude(written_revision=None, sent_revision=None)
-    return list(rows.select_related("key", "credential__person__guest").order_by("starts_at", "id")[:ON_IT])
+    return list(
+        rows.select_related("key", "credential__person__guest").order_by("starts_at", "id")[:ON_IT]
+    )
 
 
 def _room_names(door: Door) -> list[str]:
     refs = list(RoomDoor.objects.filter(door=door).values_list("integration_id", "room_ref"))
-    rooms = Room.objects.filter(property_id=door.property_id, external_id__in=[ref for _, ref in refs])
+    rooms = Room.objects.filter(
+        property_id=door.property_id, external_id__in=[ref for _, ref in refs]
+    )
     names = {(room.integration_id, room.external_id): room.name for room in rooms}
     return [names.get(ref, ref[1]) for ref in refs]
 
@@ -95,14 +104,28 @@ def edit_door(request: StaffRequest, door_id: int) -> HttpResponseBase:
 
 def _door_form(request: StaffRequest, door: Door) -> HttpResponseBase:
     hotel = request.staff.hotel
-    pms = Integration.objects.filter(property=hotel).exclude(state=Integration.State.DISCONNECTED).first()
-    rooms = [(r.external_id, f"{r.parent_name} {r.name}".strip()) for r in pms.rooms.order_by("name")] if pms else []
-    others = Door.objects.filter(property=hotel, archived_at=None).exclude(pk=door.pk).order_by("name")
+    pms = (
+        Integration.objects.filter(property=hotel)
+        .exclude(state=Integration.State.DISCONNECTED)
+        .first()
+    )
+    rooms = (
+        [(r.external_id, f"{r.parent_name} {r.name}".strip()) for r in pms.rooms.order_by("name")]
+        if pms
+        else []
+    )
+    others = (
+        Door.objects.filter(property=hotel, archived_at=None).exclude(pk=door.pk).order_by("name")
+    )
     initial = {
-        "links": [str(pk) for pk in door.links.values_list("linked_id", flat=True)] if door.pk else [],
+        "links": [str(pk) for pk in door.links.values_list("linked_id", flat=True)]
+        if door.pk
+        else [],
         "rooms": list(door.room_doors.values_list("room_ref", flat=True)) if door.pk else [],
     }
-    form = DoorForm(request.POST or None, instance=door, others=others, rooms=rooms, initial=initial)
+    form = DoorForm(
+        request.POST or None, instance=door, others=others, rooms=rooms, initial=initial
+    )
     if request.method == "POST" and form.is_valid():
         _save_door(request, form, pms, initial)
         messages.success(request, f"{door.name} is saved.", extra_tags="")
@@ -131,7 +154,6 @@ def _link(door: Door, wanted: set[int]) -> None:
     had = set(door.links.values_list("linked_id", flat=True))
     door.links.filter(linked_id__in=had - wanted).delete()
     DoorLink.objects.bulk_create(
-        DoorLink(property_id=door.property_id, door=door, linked_id=pk) for pk in sorted(wanted - had)
+        DoorLink(property_id=door.property_id, door=door, linked_id=pk)
+        for pk in sorted(wanted - had)
     )
-
-

@@ -20,7 +20,14 @@ from locks.models import Door, Property
 from portal.models import Membership, Role, User
 from portal.staff.happenings import DAYS
 
-FIELD_OF = {"starts_at": "arrival_on", "ends_at": "departure_on", "code": "code", "people": "name", "policy": "policy", "requested": "code"}
+FIELD_OF = {
+    "starts_at": "arrival_on",
+    "ends_at": "departure_on",
+    "code": "code",
+    "people": "name",
+    "policy": "policy",
+    "requested": "code",
+}
 POLICIES = [(p.value, p.label) for p in Credential.Policy]
 
 
@@ -49,9 +56,13 @@ class Styled(forms.Form):
 def _style(form: forms.BaseForm) -> None:
     for name, field in form.fields.items():
         widget = field.widget
-        if isinstance(widget, forms.CheckboxInput | forms.CheckboxSelectMultiple | forms.RadioSelect):
+        if isinstance(
+            widget, forms.CheckboxInput | forms.CheckboxSelectMultiple | forms.RadioSelect
+        ):
             continue
-        widget.attrs["class"] = "form-select" if isinstance(widget, forms.Select) else "form-control"
+        widget.attrs["class"] = (
+            "form-select" if isinstance(widget, forms.Select) else "form-control"
+        )
         if field.help_text:
             widget.attrs["aria-describedby"] = f"{form[name].id_for_label}_helptext"
 
@@ -131,7 +142,9 @@ class WindowForm(Styled):
             return None
 
 
-def window_initial(starts_at: datetime | None, ends_at: datetime | None, tz: ZoneInfo) -> dict[str, Any]:
+def window_initial(
+    starts_at: datetime | None, ends_at: datetime | None, tz: ZoneInfo
+) -> dict[str, Any]:
     """The window as the form shows it."""
     start, end = (at.astimezone(tz) if at else None for at in (starts_at, ends_at))
     return {
@@ -188,7 +201,9 @@ class KeyForm(LimitsForm):
     def wishes(self) -> list[DoorWish]:
         """The chosen doors, all with the same switch and limits."""
         data, limits = self.cleaned_data, self.limits()
-        return [DoorWish(door=self.known[pk], allow=data["allow"], **limits) for pk in data["doors"]]
+        return [
+            DoorWish(door=self.known[pk], allow=data["allow"], **limits) for pk in data["doors"]
+        ]
 
 
 class CredentialFields(Styled):
@@ -224,7 +239,11 @@ class CredentialFields(Styled):
             policy = data["policy"] or "random"
             requested = data["code"] if policy != "random" else ""
             found.append(CredentialWish(kind=Kind.DOOR_CODE, policy=policy, requested=requested))
-        found += [CredentialWish(kind=kind) for kind, on in ((Kind.SMARTKEY, data["smartkey"]), (Kind.KEYCARD, data["keycard"])) if on]
+        found += [
+            CredentialWish(kind=kind)
+            for kind, on in ((Kind.SMARTKEY, data["smartkey"]), (Kind.KEYCARD, data["keycard"]))
+            if on
+        ]
         return tuple(found)
 
 
@@ -232,7 +251,9 @@ class PersonForm(CredentialFields):
     """One person of a key."""
 
     field_order = ["name", "email", "phone"]
-    name = forms.CharField(label="Name", max_length=200, error_messages={"required": "Name the person."})
+    name = forms.CharField(
+        label="Name", max_length=200, error_messages={"required": "Name the person."}
+    )
     email = forms.EmailField(label="E-mail (optional)", required=False)
     phone = forms.CharField(label="Phone (optional)", required=False, max_length=40)
 
@@ -245,13 +266,18 @@ class PersonForm(CredentialFields):
     def wish(self) -> PersonWish:
         """The person as the domain takes it."""
         data = self.cleaned_data
-        return PersonWish(name=data["name"], email=data["email"], phone=data["phone"], credentials=self.wishes())
+        return PersonWish(
+            name=data["name"], email=data["email"], phone=data["phone"], credentials=self.wishes()
+        )
 
 
 class AddCredentialForm(Styled):
     """One more credential, or a new secret for one."""
 
-    kind = forms.ChoiceField(label="Credential", choices=[("door_code", "Door Code"), ("smartkey", "SmartKey"), ("keycard", "Keycard")])
+    kind = forms.ChoiceField(
+        label="Credential",
+        choices=[("door_code", "Door Code"), ("smartkey", "SmartKey"), ("keycard", "Keycard")],
+    )
     policy = forms.ChoiceField(label="Policy", choices=POLICIES, initial="random", required=False)
     code = CredentialFields.base_fields["code"]
 
@@ -273,7 +299,9 @@ class EditDoorForm(LimitsForm):
     departure_at = _hour("Departure Time", required=False)
     allow = forms.BooleanField(label="Allow Provisioning", required=False)
     before_check_in = forms.BooleanField(label="Write now, before check-in", required=False)
-    reason = forms.CharField(label="Why (optional)", required=False, max_length=200, help_text="Kept in the history.")
+    reason = forms.CharField(
+        label="Why (optional)", required=False, max_length=200, help_text="Kept in the history."
+    )
 
 
 class AddDoorToKeyForm(Styled):
@@ -285,17 +313,25 @@ class AddDoorToKeyForm(Styled):
     def __init__(self, *args: Any, doors: Iterable[Door], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.known = {str(door.pk): door for door in doors}
-        self.fields["doors"].choices = [("", "Choose a door")] + [(pk, d.name) for pk, d in self.known.items()]  # type: ignore[attr-defined]
+        self.fields["doors"].choices = [("", "Choose a door")] + [
+            (pk, d.name) for pk, d in self.known.items()
+        ]  # type: ignore[attr-defined]
 
     def wish(self) -> DoorWish:
         """The door as the domain takes it."""
-        return DoorWish(door=self.known[self.cleaned_data["doors"]], allow=self.cleaned_data["allow"])
+        return DoorWish(
+            door=self.known[self.cleaned_data["doors"]], allow=self.cleaned_data["allow"]
+        )
 
 
 class RevokeForm(Styled):
     """The word that confirms."""
 
-    word = forms.CharField(label="Type the word revoke", max_length=20, widget=forms.TextInput(attrs={"autocomplete": "off", "autocapitalize": "none"}))
+    word = forms.CharField(
+        label="Type the word revoke",
+        max_length=20,
+        widget=forms.TextInput(attrs={"autocomplete": "off", "autocapitalize": "none"}),
+    )
     reason = forms.CharField(label="Why (optional)", required=False, max_length=200)
 
     def clean_word(self) -> str:
@@ -308,8 +344,12 @@ class RevokeForm(Styled):
 class DoorForm(forms.ModelForm):  # type: ignore[type-arg]
     """Add or edit a door."""
 
-    rooms = forms.MultipleChoiceField(label="Rooms of the PMS", required=False, widget=forms.CheckboxSelectMultiple)
-    links = forms.MultipleChoiceField(label="Linked doors", required=False, widget=forms.CheckboxSelectMultiple)
+    rooms = forms.MultipleChoiceField(
+        label="Rooms of the PMS", required=False, widget=forms.CheckboxSelectMultiple
+    )
+    links = forms.MultipleChoiceField(
+        label="Linked doors", required=False, widget=forms.CheckboxSelectMultiple
+    )
 
     class Meta:
         model = Door
@@ -320,7 +360,9 @@ class DoorForm(forms.ModelForm):  # type: ignore[type-arg]
             "departure_time": forms.TimeInput(attrs={"type": "time"}, format="%H:%M"),
         }
 
-    def __init__(self, *args: Any, others: Iterable[Door], rooms: Iterable[tuple[str, str]], **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, others: Iterable[Door], rooms: Iterable[tuple[str, str]], **kwargs: Any
+    ) -> None:
         kwargs.setdefault("label_suffix", "")
         super().__init__(*args, **kwargs)
         self.fields["links"].choices = [(str(door.pk), door.name) for door in others]  # type: ignore[attr-defined]
@@ -329,9 +371,13 @@ class DoorForm(forms.ModelForm):  # type: ignore[type-arg]
 
     def clean_name(self) -> str:
         name = str(self.cleaned_data["name"]).strip()
-        twin = Door.objects.filter(property_id=self.instance.property_id, name=name, archived_at=None)
+        twin = Door.objects.filter(
+            property_id=self.instance.property_id, name=name, archived_at=None
+        )
         if twin.exclude(pk=self.instance.pk).exists():
-            raise forms.ValidationError("This property already has a door of that name: choose another.")
+            raise forms.ValidationError(
+                "This property already has a door of that name: choose another."
+            )
         return name
 
 
@@ -340,7 +386,17 @@ class PropertyForm(forms.ModelForm):  # type: ignore[type-arg]
 
     class Meta:
         model = Property
-        fields = ["name", "timezone", "mode", "check_in_rule", "arrival_time", "departure_time", "after_outage", "write_lead_minutes", "code_length"]
+        fields = [
+            "name",
+            "timezone",
+            "mode",
+            "check_in_rule",
+            "arrival_time",
+            "departure_time",
+            "after_outage",
+            "write_lead_minutes",
+            "code_length",
+        ]
         labels = {
             "timezone": "Time zone",
             "arrival_time": "Arrival Time",
@@ -361,7 +417,11 @@ class PropertyForm(forms.ModelForm):  # type: ignore[type-arg]
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         kwargs.setdefault("label_suffix", "")
         super().__init__(*args, **kwargs)
-        names = sorted(name for name in zone_names() if "/" in name and not name.startswith(("Etc", "posix", "right")))
+        names = sorted(
+            name
+            for name in zone_names()
+            if "/" in name and not name.startswith(("Etc", "posix", "right"))
+        )
         self.fields["timezone"].widget.choices = [(n, n) for n in (*names, "UTC")]
         _style(self)
 
@@ -390,10 +450,16 @@ class JoinForm(Styled):
     """The name and password of someone who was invited."""
 
     name = forms.CharField(label="Your name", max_length=120)
-    password = forms.CharField(label="Password", widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}), help_text="At least 10 characters.")
+    password = forms.CharField(
+        label="Password",
+        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
+        help_text="At least 10 characters.",
+    )
 
     def clean_password(self) -> str:
-        validate_password(self.cleaned_data["password"], User(email="", name=self.cleaned_data.get("name", "")))
+        validate_password(
+            self.cleaned_data["password"], User(email="", name=self.cleaned_data.get("name", ""))
+        )
         return str(self.cleaned_data["password"])
 
 

@@ -12,7 +12,21 @@ from keys.models import Credential, Key, KeychainDoor, PermissionChoice
 from portal.staff import dates
 
 SHOWN = 60
-QUIET = {"id", "property", "key", "person", "reservation", "followed_at", "permission_since", "created_at", "drawn_at", "outage", "pms_starts_at", "pms_ends_at", "revision"}
+QUIET = {
+    "id",
+    "property",
+    "key",
+    "person",
+    "reservation",
+    "followed_at",
+    "permission_since",
+    "created_at",
+    "drawn_at",
+    "outage",
+    "pms_starts_at",
+    "pms_ends_at",
+    "revision",
+}
 NAMES = {
     "starts_at": "Arrival",
     "ends_at": "Departure",
@@ -98,7 +112,11 @@ def _is_new_secret(before: Any, row: Any) -> bool:
 
 def _what(before: Any, row: Any) -> str:
     if before is None:
-        return "made" if hasattr(row, "label") or hasattr(row, "kind") or not hasattr(row, "door_id") else "added"
+        return (
+            "made"
+            if hasattr(row, "label") or hasattr(row, "kind") or not hasattr(row, "door_id")
+            else "added"
+        )
     return "drawn anew" if _is_new_secret(before, row) else "changed"
 
 

@@ -43,7 +43,9 @@ class Card:
 @needs(Right.SEE_SETTINGS)
 def integrations(request: StaffRequest) -> HttpResponse:
     """Every PMS that can be connected, the connected one with its state."""
-    rows = {row.adapter: row for row in Integration.objects.filter(property_id=request.staff.hotel.pk)}
+    rows = {
+        row.adapter: row for row in Integration.objects.filter(property_id=request.staff.hotel.pk)
+    }
     cards = [_card(name, rows.get(name)) for name in REGISTRY]
     return show(request, "staff/integrations.html", {"cards": cards})
 
@@ -57,7 +59,9 @@ def _card(adapter: str, row: Integration | None) -> Card:
         outage__integration=row, permission=Permission.HELD_BY_OUTAGE.value, removed_at=None
     )
     mapped = RoomDoor.objects.filter(integration=row).values("room_ref")
-    unmapped = Room.objects.filter(integration=row, is_virtual=False).exclude(external_id__in=mapped)
+    unmapped = Room.objects.filter(integration=row, is_virtual=False).exclude(
+        external_id__in=mapped
+    )
     count = len(set(held.values_list("key_id", flat=True)[:CAP]))
     return Card(adapter, name, row, outage, count, unmapped.count())
 
@@ -75,7 +79,9 @@ def affected(request: StaffRequest) -> HttpResponse:
     tz = zone(hotel.timezone)
     found = list(keys.select_related("reservation").order_by("starts_at", "id")[:200])
     lines = [(key, dates.day_and_time(key.starts_at, tz=tz, now=at)) for key in found]
-    changed = Reservation.objects.filter(property=hotel, affected_by__isnull=False, came_in_during=None)
+    changed = Reservation.objects.filter(
+        property=hotel, affected_by__isnull=False, came_in_during=None
+    )
     also = list(changed.select_related("key").order_by("-changed_at", "id")[:100])
     return show(request, "staff/affected.html", {"lines": lines, "also": also})
 
@@ -106,7 +112,11 @@ def connect(request: StaffRequest, adapter: str) -> HttpResponseBase:
 def callback(request: StaffRequest) -> HttpResponseBase:
     """Where the PMS sends people back to."""
     if request.GET.get("error") or not request.GET.get("code"):
-        messages.error(request, "The sign-in at the PMS was not finished. Nothing was changed.", extra_tags="bad")
+        messages.error(
+            request,
+            "The sign-in at the PMS was not finished. Nothing was changed.",
+            extra_tags="bad",
+        )
         return redirect("integrations")
     try:
         row = connection.finish_connect(
@@ -119,7 +129,11 @@ def callback(request: StaffRequest) -> HttpResponseBase:
     except NotConnected as problem:
         messages.error(request, problem.message, extra_tags="bad")
     else:
-        messages.success(request, f"{row.adapter.title()} is connected. Portal reads what changed there.", extra_tags="")
+        messages.success(
+            request,
+            f"{row.adapter.title()} is connected. Portal reads what changed there.",
+            extra_tags="",
+        )
     return redirect("integrations")
 
 
@@ -131,10 +145,16 @@ def disconnect(request: StaffRequest, integration_id: int) -> HttpResponseBase:
     row = get_object_or_404(Integration, pk=integration_id, property_id=request.staff.hotel.pk)
     if request.method == "POST":
         connection.disconnect(integration=row, by=request.staff.actor(), now=now())
-        messages.success(request, f"{row.adapter.title()} is disconnected. Codes that are on locks keep working until their end.", extra_tags="")
+        messages.success(
+            request,
+            f"{row.adapter.title()} is disconnected. Codes that are on locks keep working until their end.",
+            extra_tags="",
+        )
         return redirect("integrations")
     at = now()
-    live = Key.objects.filter(property_id=row.property_id, revoked_at=None, reservation__isnull=False, ends_at__gt=at)
+    live = Key.objects.filter(
+        property_id=row.property_id, revoked_at=None, reservation__isnull=False, ends_at__gt=at
+    )
     context = {
         "integration": row,
         "name": row.adapter.title(),

@@ -45,7 +45,9 @@ form_page = require_http_methods(["GET", "POST"])
 
 def doors_of(request: StaffRequest) -> list[Door]:
     """The doors of the property, by name."""
-    return list(Door.objects.filter(property_id=request.staff.hotel.pk, archived_at=None).order_by("name"))
+    return list(
+        Door.objects.filter(property_id=request.staff.hotel.pk, archived_at=None).order_by("name")
+    )
 
 
 # Add Key ------------------------------------------------------------------------------------------
@@ -69,12 +71,21 @@ def _key_form(request: StaffRequest) -> KeyForm:
     hotel, doors = request.staff.hotel, doors_of(request)
     if request.method == "POST":
         data = request.POST
-        return KeyForm(None if "another" in data else data, hotel=hotel, doors=doors, initial=_typed_so_far(data))
+        return KeyForm(
+            None if "another" in data else data,
+            hotel=hotel,
+            doors=doors,
+            initial=_typed_so_far(data),
+        )
     tz, at = zone(hotel.timezone), now()
     today = at.astimezone(tz).date()
     start = max(at, by_rule(today, hotel.arrival_time, tz, later=False))
     end = by_rule(today + timedelta(days=1), hotel.departure_time, tz, later=True)
-    initial = window_initial(start, end, tz) | {"weekdays": weekdays_initial(), "linked": True, "allow": True}
+    initial = window_initial(start, end, tz) | {
+        "weekdays": weekdays_initial(),
+        "linked": True,
+        "allow": True,
+    }
     door = request.GET.get("door")
     return KeyForm(hotel=hotel, doors=doors, initial=initial | {"doors": [door] if door else []})
 
@@ -83,7 +94,11 @@ def _typed_so_far(data: Any) -> dict[str, Any]:
     """What was typed, for a form that grows by a person without being judged yet."""
     many = {"doors", "weekdays"}
     typed = {name: data.getlist(name) if name in many else data.get(name) for name in data}
-    return typed | {name: name in data for name in ("linked", "allow")} | {name: data.getlist(name) for name in many}
+    return (
+        typed
+        | {name: name in data for name in ("linked", "allow")}
+        | {name: data.getlist(name) for name in many}
+    )
 
 
 def _people(request: StaffRequest) -> list[PersonForm]:
@@ -101,7 +116,9 @@ def _people(request: StaffRequest) -> list[PersonForm]:
 def _unjudged(data: Any, prefix: str) -> PersonForm:
     names = PersonForm.base_fields
     boxes = {"door_code", "smartkey", "keycard"}
-    initial = {n: (f"{prefix}-{n}" in data) if n in boxes else data.get(f"{prefix}-{n}", "") for n in names}
+    initial = {
+        n: (f"{prefix}-{n}" in data) if n in boxes else data.get(f"{prefix}-{n}", "") for n in names
+    }
     return PersonForm(prefix=prefix, initial=initial)
 
 
@@ -126,7 +143,11 @@ def _make(request: StaffRequest, form: KeyForm, people: Sequence[PersonForm]) ->
         )
     except Refused as refused:
         once.give_back(token)
-        target = people[0] if refused.field in {"code", "people", "kind", "policy", "requested"} else form
+        target = (
+            people[0]
+            if refused.field in {"code", "people", "kind", "policy", "requested"}
+            else form
+        )
         target.refuse(refused)
         return _key_form_page(request, form, people, token)
     except BaseException:
@@ -170,7 +191,12 @@ def edit_key(request: StaffRequest, key_id: int) -> HttpResponseBase:
             form.refuse(refused)
         else:
             return to_key(request, key.pk, "Saved.")
-    context = {"form": form, "key": key, "answer": explain_key(key=key, now=now()), "zone_name": request.staff.hotel.timezone}
+    context = {
+        "form": form,
+        "key": key,
+        "answer": explain_key(key=key, now=now()),
+        "zone_name": request.staff.hotel.timezone,
+    }
     return render(request, "staff/key_edit.html", context | WORDS)
 
 
@@ -199,7 +225,9 @@ def switch_key(request: StaffRequest, key_id: int) -> HttpResponseBase:
         now=now(),
     )
     many = f"{len(changed)} door{'' if len(changed) == 1 else 's'}"
-    return to_key(request, key.pk, f"Allow Provisioning is {'on' if on else 'off'}: {many} changed.")
+    return to_key(
+        request, key.pk, f"Allow Provisioning is {'on' if on else 'off'}: {many} changed."
+    )
 
 
 @require_POST
@@ -262,7 +290,9 @@ def add_door(request: StaffRequest, key_id: int) -> HttpResponseBase:
 
 def chain_door_of(request: StaffRequest, key: Key, door_id: int) -> KeychainDoor:
     """The door of this key; 404 otherwise."""
-    rows = KeychainDoor.objects.select_related("key__reservation__integration", "key__property", "door")
+    rows = KeychainDoor.objects.select_related(
+        "key__reservation__integration", "key__property", "door"
+    )
     return get_object_or_404(rows, pk=door_id, key=key, removed_at=None)
 
 
@@ -303,7 +333,9 @@ def _edit_door_form(request: StaffRequest, chained: KeychainDoor) -> EditDoorFor
         if permission.is_on
         else issuing.default_permission_before_check_in(chained)
     )
-    initial = window_initial(chained.starts_at, chained.ends_at, zone(request.staff.hotel.timezone)) | {
+    initial = window_initial(
+        chained.starts_at, chained.ends_at, zone(request.staff.hotel.timezone)
+    ) | {
         "allow": permission.is_on,
         "before_check_in": before,
         "weekdays": weekdays_initial(chained.weekdays),
@@ -337,7 +369,11 @@ def remove_door(request: StaffRequest, key_id: int, door_id: int) -> HttpRespons
     chained = chain_door_of(request, key, door_id)
     if request.method == "POST":
         issuing.remove_door(keychain_door=chained, by=request.staff.actor(), now=now())
-        return to_key(request, key.pk, f"{chained.door.name} is out of the keychain; what is on its lock comes off now.")
+        return to_key(
+            request,
+            key.pk,
+            f"{chained.door.name} is out of the keychain; what is on its lock comes off now.",
+        )
     return render(request, "staff/key_remove_door.html", {"key": key, "chained": chained})
 
 
@@ -355,14 +391,18 @@ def add_credential(request: StaffRequest, key_id: int, person_id: int) -> HttpRe
     form = AddCredentialForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         data = form.cleaned_data
-        wish = CredentialWish(kind=Kind(data["kind"]), policy=data["policy"] or "random", requested=data["code"])
+        wish = CredentialWish(
+            kind=Kind(data["kind"]), policy=data["policy"] or "random", requested=data["code"]
+        )
         try:
             issuing.add_credential(person=person, wish=wish, by=request.staff.actor(), now=now())
         except Refused as refused:
             form.refuse(refused)
         else:
             return to_key(request, key.pk, "The credential is made.")
-    return render(request, "staff/key_credential.html", {"form": form, "key": key, "person": person})
+    return render(
+        request, "staff/key_credential.html", {"form": form, "key": key, "person": person}
+    )
 
 
 @never_cache
@@ -374,17 +414,31 @@ def regenerate(request: StaffRequest, key_id: int, credential_id: int) -> HttpRe
     key = key_of(request, key_id)
     rows = Credential.objects.select_related("key", "person__guest")
     credential = get_object_or_404(rows, pk=credential_id, key=key, retired_at=None)
-    form = RegenerateForm(request.POST or None, initial={"revision": credential.revision, "policy": "random"})
+    form = RegenerateForm(
+        request.POST or None, initial={"revision": credential.revision, "policy": "random"}
+    )
     if request.method == "POST" and form.is_valid():
         data = form.cleaned_data
         if data["revision"] != credential.revision:
             return to_key(request, key.pk, "It was regenerated already; nothing was drawn twice.")
         try:
             issuing.regenerate(
-                credential=credential, policy=data["policy"], requested=data["code"], by=request.staff.actor(), now=now()
+                credential=credential,
+                policy=data["policy"],
+                requested=data["code"],
+                by=request.staff.actor(),
+                now=now(),
             )
         except Refused as refused:
             form.refuse(refused)
         else:
-            return to_key(request, key.pk, f"The {credential.get_kind_display()} is new on all doors of this key.")
-    return render(request, "staff/key_credential.html", {"form": form, "key": key, "person": credential.person, "credential": credential})
+            return to_key(
+                request,
+                key.pk,
+                f"The {credential.get_kind_display()} is new on all doors of this key.",
+            )
+    return render(
+        request,
+        "staff/key_credential.html",
+        {"form": form, "key": key, "person": credential.person, "credential": credential},
+    )

@@ -87,9 +87,14 @@ def understand(text: str, *, property_id: int) -> Search:
     if any(c.isdigit() for c in typed):
         stays = Reservation.objects.filter(property_id=property_id, number__startswith=typed)
         ids = list(stays.values_list("id", flat=True)[:CAP])
-        return Search(typed, f"reservation numbers that begin with {typed}", matches=Q(reservation_id__in=ids))
+        return Search(
+            typed, f"reservation numbers that begin with {typed}", matches=Q(reservation_id__in=ids)
+        )
     if len(typed.replace(" ", "")) < 3:
-        return Search(typed, problem="Type at least three letters of the guest’s name, a door, or a reservation number.")
+        return Search(
+            typed,
+            problem="Type at least three letters of the guest’s name, a door, or a reservation number.",
+        )
     return Search(typed, f"guests named like “{typed}”", matches=Q(label__icontains=typed))
 
 
@@ -113,7 +118,8 @@ def waiting(*, property_id: int, pending: Pending) -> QuerySet[Assignment]:
     """One assignment per key that waits for this, by the index over what waits: the key's earliest."""
     rows = _waiting(property_id, pending)
     earlier = Assignment.objects.filter(_kind(pending), key_id=OuterRef("key_id")).filter(
-        Q(starts_at__lt=OuterRef("starts_at")) | Q(starts_at=OuterRef("starts_at"), id__lt=OuterRef("id"))
+        Q(starts_at__lt=OuterRef("starts_at"))
+        | Q(starts_at=OuterRef("starts_at"), id__lt=OuterRef("id"))
     )
     return rows.filter(~Exists(earlier))
 
@@ -125,7 +131,9 @@ def pending_keys(*, property_id: int, pending: Pending, after: str) -> Page[Key]
     if place is not None:
         at, pk = place
         rows = rows.filter(starts_at__gte=at).filter(Q(starts_at__gt=at) | Q(key_id__gt=pk))
-    found = list(rows.order_by("starts_at", "key_id").values_list("starts_at", "key_id")[: PAGE + 1])
+    found = list(
+        rows.order_by("starts_at", "key_id").values_list("starts_at", "key_id")[: PAGE + 1]
+    )
     more = len(found) > PAGE
     found = found[:PAGE]
     keys = Key.objects.select_related("reservation").in_bulk([key_id for _, key_id in found])
@@ -146,11 +154,15 @@ def counts(*, property_id: int, now: datetime) -> dict[str, str]:
     texts: list[str] = []
     params: list[Any] = []
     for part in parts.values():
-        sql, given = part.order_by().values("key_id" if part.model is Assignment else "pk")[:CAP].query.sql_with_params()
-        texts.append(f"(SELECT COUNT(*) FROM ({sql}) AS some)")
+        sql, given = (
+            part.order_by()
+            .values("key_id" if part.model is Assignment else "pk")[:CAP]
+            .query.sql_with_params()
+        )
+        texts.append(f"(SELECT COUNT(*) FROM ({sql}) AS some)")  # noqa: S608 - the ORM wrote it
         params += given
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT {', '.join(texts)}", params)  # noqa: S608 - the ORM wrote it
+        cursor.execute(f"SELECT {', '.join(texts)}", params)
         numbers = cursor.fetchone()
     return {name: _capped(n) for name, n in zip(parts, numbers, strict=True)}
 

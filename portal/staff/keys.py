@@ -25,14 +25,23 @@ from portal.staff.access import StaffRequest, needs
 from portal.staff.key_list import Group, Pending, counts, keys_of, pending_keys, understand
 from portal.staff.pages import now, show
 
-TABS = ((Group.CURRENT, "Current"), (Group.UPCOMING, "Upcoming"), (Group.PAST, "Past"), (Group.REVOKED, "Revoked"))
+TABS = (
+    (Group.CURRENT, "Current"),
+    (Group.UPCOMING, "Upcoming"),
+    (Group.PAST, "Past"),
+    (Group.REVOKED, "Revoked"),
+)
 CHIPS = (
     (Pending.SOMEONE, "Waits for someone"),
     (Pending.LOCK, "Waits for the lock"),
     (Pending.TIME, "Waits for its time"),
     (Pending.REMOVAL, "Removal pending"),
 )
-WORDS = {"pending_tag": wording.PENDING_TAG, "pending_tooltip": wording.PENDING_TOOLTIP, "allow_tooltip": wording.ALLOW_TOOLTIP}
+WORDS = {
+    "pending_tag": wording.PENDING_TAG,
+    "pending_tooltip": wording.PENDING_TOOLTIP,
+    "allow_tooltip": wording.ALLOW_TOOLTIP,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +63,9 @@ def key_list(request: StaffRequest) -> HttpResponse:
     """Keys by group, by what they wait for, or by search."""
     at, asked, hotel = now(), request.GET, request.staff.hotel
     search = understand(asked.get("q", ""), property_id=hotel.pk)
-    pending = _one_of(Pending, asked.get("pending"), Pending.SOMEONE if asked.get("pending") else None)
+    pending = _one_of(
+        Pending, asked.get("pending"), Pending.SOMEONE if asked.get("pending") else None
+    )
     default = None if search.matches is not None else Group.CURRENT
     group = _one_of(Group, asked.get("group"), default)
     after = asked.get("after", "")

@@ -18,8 +18,24 @@ from portal.staff.access import StaffRequest, needs
 from portal.staff.pages import now, show, turn
 
 OPEN_SHOWN = 30
-BAD = {LogCode.NOT_WRITTEN, LogCode.WRITE_FAILED, LogCode.REMOVE_FAILED, LogCode.TAMPER, LogCode.FOREIGN, LogCode.CHANGED_AT_LOCK}
-WAIT = {LogCode.OFFLINE, LogCode.UNCONFIRMED, LogCode.ACCEPTED, LogCode.BATTERY_LOW, LogCode.CLOCK_WRONG, LogCode.DENIED, LogCode.REPAIRED, LogCode.TAKEN_OVER}
+BAD = {
+    LogCode.NOT_WRITTEN,
+    LogCode.WRITE_FAILED,
+    LogCode.REMOVE_FAILED,
+    LogCode.TAMPER,
+    LogCode.FOREIGN,
+    LogCode.CHANGED_AT_LOCK,
+}
+WAIT = {
+    LogCode.OFFLINE,
+    LogCode.UNCONFIRMED,
+    LogCode.ACCEPTED,
+    LogCode.BATTERY_LOW,
+    LogCode.CLOCK_WRONG,
+    LogCode.DENIED,
+    LogCode.REPAIRED,
+    LogCode.TAKEN_OVER,
+}
 GOOD = {LogCode.WRITTEN, LogCode.RESOLVED, LogCode.ONLINE, LogCode.REMOVED, LogCode.UNLOCKED}
 KINDS = dict(KindChoice.choices)
 
@@ -49,13 +65,19 @@ class Open:
 def door_log(request: StaffRequest) -> HttpResponse:
     """The log of the property, of one door, of one code."""
     hotel, asked, at = request.staff.hotel, request.GET, now()
-    doors = list(Door.objects.filter(property_id=hotel.pk, archived_at=None).order_by("name").only("id", "name"))
+    doors = list(
+        Door.objects.filter(property_id=hotel.pk, archived_at=None)
+        .order_by("name")
+        .only("id", "name")
+    )
     door = next((one for one in doors if str(one.pk) == asked.get("door")), None)
     code = asked.get("code") if asked.get("code") in LogCode.values else ""
     rows = DoorLogEntry.objects.filter(property_id=hotel.pk).select_related("door")
     rows = rows.filter(door=door) if door else rows
     rows = rows.filter(code=code) if code else rows
-    page = turn(rows, by="-happened_at", after=asked.get("after", ""), value=lambda line: line.happened_at)
+    page = turn(
+        rows, by="-happened_at", after=asked.get("after", ""), value=lambda line: line.happened_at
+    )
     context = {
         "lines": told(list(page.rows), see_codes=request.staff.may(Right.SEE_CODES)),
         "next": page.after,
@@ -74,7 +96,9 @@ def open_ones(property_id: int, *, door: Door | None, now: datetime) -> list[Ope
     rows = Episode.objects.filter(property_id=property_id, closed_at=None).select_related("door")
     rows = rows.filter(door=door) if door else rows
     found = list(rows.order_by("-kind", "opened_at")[:OPEN_SHOWN])
-    return [Open(one, door_episode_checks(episode=one, now=now), cause_text(one.cause)) for one in found]
+    return [
+        Open(one, door_episode_checks(episode=one, now=now), cause_text(one.cause)) for one in found
+    ]
 
 
 def told(entries: Sequence[DoorLogEntry], *, see_codes: bool) -> list[Line]:

@@ -39,7 +39,9 @@ def property_settings(request: StaffRequest) -> HttpResponseBase:
         with transaction.atomic(), acting(request.staff.actor()):
             form.save()
             # Mode, rule and lead are facts of every credential: all that are live are decided again.
-            Assignment.objects.filter(property=hotel, ends_at__gt=now()).update(next_attempt_at=now())
+            Assignment.objects.filter(property=hotel, ends_at__gt=now()).update(
+                next_attempt_at=now()
+            )
             bump([hotel.pk])
         messages.success(request, "Saved.", extra_tags="")
         return redirect("property_settings")
@@ -55,7 +57,11 @@ def installation(request: StaffRequest) -> HttpResponse:
     rows = Lock.objects.filter(property=hotel).select_related("door", "account", "gateway")
     page = turn(rows, by="name", after=request.GET.get("after", ""), value=lambda lock: lock.name)
     accounts = LockAccount.objects.filter(property=hotel).defer("token").order_by("name")
-    return show(request, "staff/installation.html", {"locks": page.rows, "next": page.after, "accounts": accounts})
+    return show(
+        request,
+        "staff/installation.html",
+        {"locks": page.rows, "next": page.after, "accounts": accounts},
+    )
 
 
 @never_cache
@@ -63,12 +69,21 @@ def installation(request: StaffRequest) -> HttpResponse:
 @needs(Right.PAIR_LOCKS)
 def pair_lock(request: StaffRequest, lock_id: int) -> HttpResponseBase:
     """Hang a lock on a door. A lock that holds credentials of guests stays where it is."""
-    lock = get_object_or_404(Lock.objects.select_related("door"), pk=lock_id, property_id=request.staff.hotel.pk)
+    lock = get_object_or_404(
+        Lock.objects.select_related("door"), pk=lock_id, property_id=request.staff.hotel.pk
+    )
     free = Door.objects.filter(property_id=request.staff.hotel.pk, archived_at=None, lock=None)
-    doors = [(str(d.pk), d.name) for d in ([lock.door] if lock.door else []) + list(free.order_by("name"))]
+    doors = [
+        (str(d.pk), d.name)
+        for d in ([lock.door] if lock.door else []) + list(free.order_by("name"))
+    ]
     form = PairForm(request.POST or None, doors=doors, initial={"door": str(lock.door_id or "")})
     if request.method == "POST" and form.is_valid():
-        if Assignment.objects.filter(lock=lock).exclude(written_revision=None, sent_revision=None).exists():
+        if (
+            Assignment.objects.filter(lock=lock)
+            .exclude(written_revision=None, sent_revision=None)
+            .exists()
+        ):
             form.add_error("door", "This lock still holds credentials: take them off first.")
         else:
             _pair(lock, form.cleaned_data["door"])

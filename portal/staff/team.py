@@ -34,9 +34,23 @@ LASTS = timedelta(days=7)
 def team(request: StaffRequest) -> HttpResponseBase:
     """Everyone with a role here, and the invitations that are open."""
     hotel, at = request.staff.hotel, now()
-    members = Membership.objects.filter(property=hotel).select_related("user").order_by("-is_active", "user__name", "user__email")
-    open_ones = Invitation.objects.filter(property=hotel, accepted_at=None, withdrawn_at=None, expires_at__gt=at)
-    return render(request, "staff/team.html", {"members": members, "invitations": open_ones.order_by("created_at"), "link": request.session.pop("invitation_link", "")})
+    members = (
+        Membership.objects.filter(property=hotel)
+        .select_related("user")
+        .order_by("-is_active", "user__name", "user__email")
+    )
+    open_ones = Invitation.objects.filter(
+        property=hotel, accepted_at=None, withdrawn_at=None, expires_at__gt=at
+    )
+    return render(
+        request,
+        "staff/team.html",
+        {
+            "members": members,
+            "invitations": open_ones.order_by("created_at"),
+            "link": request.session.pop("invitation_link", ""),
+        },
+    )
 
 
 @never_cache
@@ -52,8 +66,18 @@ def invite(request: StaffRequest) -> HttpResponseBase:
             form.add_error("email", "This person works here already.")
         else:
             with transaction.atomic():
-                Invitation.objects.filter(property=hotel, email=email, accepted_at=None, withdrawn_at=None).update(withdrawn_at=at)
-                Invitation.objects.create(property=hotel, email=email, role=form.cleaned_data["role"], token_digest=digest(token, scope=SCOPE), invited_by=request.staff.user, created_at=at, expires_at=at + LASTS)
+                Invitation.objects.filter(
+                    property=hotel, email=email, accepted_at=None, withdrawn_at=None
+                ).update(withdrawn_at=at)
+                Invitation.objects.create(
+                    property=hotel,
+                    email=email,
+                    role=form.cleaned_data["role"],
+                    token_digest=digest(token, scope=SCOPE),
+                    invited_by=request.staff.user,
+                    created_at=at,
+                    expires_at=at + LASTS,
+                )
             request.session["invitation_link"] = f"{settings.PORTAL_BASE_URL}/invitation/{token}/"
             return redirect("team")
     return render(request, "staff/team_invite.html", {"form": form})
@@ -63,16 +87,22 @@ def invite(request: StaffRequest) -> HttpResponseBase:
 @needs(Right.MANAGE_STAFF)
 def withdraw(request: StaffRequest, invitation_id: int) -> HttpResponseBase:
     """Take an invitation back."""
-    one = get_object_or_404(Invitation, pk=invitation_id, property_id=request.staff.hotel.pk, accepted_at=None)
+    one = get_object_or_404(
+        Invitation, pk=invitation_id, property_id=request.staff.hotel.pk, accepted_at=None
+    )
     one.withdrawn_at = now()
     one.save(update_fields=["withdrawn_at"])
-    messages.success(request, "The invitation is withdrawn; its link no longer works.", extra_tags="")
+    messages.success(
+        request, "The invitation is withdrawn; its link no longer works.", extra_tags=""
+    )
     return redirect("team")
 
 
 def member_of(request: StaffRequest, member_id: int) -> Membership:
     """The member of this property; 404 otherwise."""
-    return get_object_or_404(Membership.objects.select_related("user"), pk=member_id, property_id=request.staff.hotel.pk)
+    return get_object_or_404(
+        Membership.objects.select_related("user"), pk=member_id, property_id=request.staff.hotel.pk
+    )
 
 
 @never_cache
@@ -105,11 +135,15 @@ def deactivate(request: StaffRequest, member_id: int) -> HttpResponseBase:
     """End someone's access: membership, sessions and API tokens, at once; or give it back."""
     one = member_of(request, member_id)
     if one.is_active and one.role == Role.OWNER and _is_last_owner(one):
-        messages.error(request, "This is the last Owner: make someone else Owner first.", extra_tags="bad")
+        messages.error(
+            request, "This is the last Owner: make someone else Owner first.", extra_tags="bad"
+        )
         return redirect("team")
     if one.is_active:
         end_access(one, by=request.staff.actor(), now=now())
-        messages.success(request, f"{one.user} is out: all sessions and tokens ended.", extra_tags="")
+        messages.success(
+            request, f"{one.user} is out: all sessions and tokens ended.", extra_tags=""
+        )
     else:
         one.is_active = True
         with acting(request.staff.actor()):
@@ -137,7 +171,12 @@ def accept(request: HttpRequest, token: str) -> HttpResponseBase:
     """Join a property by an invitation. Someone who has an account proves it with its password."""
     at = now()
     rows = Invitation.objects.select_related("property")
-    one = rows.filter(token_digest=digest(token, scope=SCOPE), accepted_at=None, withdrawn_at=None, expires_at__gt=at).first()
+    one = rows.filter(
+        token_digest=digest(token, scope=SCOPE),
+        accepted_at=None,
+        withdrawn_at=None,
+        expires_at__gt=at,
+    ).first()
     if one is None:
         return render(request, "account/invitation.html", status=404)
     form = JoinForm(request.POST or None)
@@ -157,7 +196,14 @@ def _join(one: Invitation, known: User | None, form: JoinForm, at: datetime) -> 
     data = form.cleaned_data
     with transaction.atomic():
         user = known or User.objects.create_user(one.email, data["password"], name=data["name"])
-        with acting(Actor(source=Source.PORTAL, user_id=user.pk, label=str(user), reason="accepted an invitation")):
+        with acting(
+            Actor(
+                source=Source.PORTAL,
+                user_id=user.pk,
+                label=str(user),
+                reason="accepted an invitation",
+            )
+        ):
             row = Membership.objects.filter(property_id=one.property_id, user=user).first()
             row = row or Membership(property_id=one.property_id, user=user)
             row.role, row.is_active = one.role, True

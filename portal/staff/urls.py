@@ -38,7 +38,9 @@ urlpatterns = [
     ),
     path(
         "password/reset/sent/",
-        public(auth.PasswordResetDoneView.as_view(template_name="account/password_reset_done.html")),
+        public(
+            auth.PasswordResetDoneView.as_view(template_name="account/password_reset_done.html")
+        ),
         name="password_reset_done",
     ),
     path(
@@ -53,7 +55,11 @@ urlpatterns = [
     ),
     path(
         "password/reset/done/",
-        public(auth.PasswordResetCompleteView.as_view(template_name="account/password_reset_complete.html")),
+        public(
+            auth.PasswordResetCompleteView.as_view(
+                template_name="account/password_reset_complete.html"
+            )
+        ),
         name="password_reset_complete",
     ),
     path("invitation/<str:token>/", team.accept, name="invitation"),
@@ -70,10 +76,22 @@ urlpatterns = [
     path("keys/<int:key_id>/restore/", key_forms.restore, name="restore_key"),
     path("keys/<int:key_id>/doors/add/", key_forms.add_door, name="add_key_door"),
     path("keys/<int:key_id>/doors/<int:door_id>/", key_forms.edit_door, name="edit_key_door"),
-    path("keys/<int:key_id>/doors/<int:door_id>/remove/", key_forms.remove_door, name="remove_key_door"),
+    path(
+        "keys/<int:key_id>/doors/<int:door_id>/remove/",
+        key_forms.remove_door,
+        name="remove_key_door",
+    ),
     path("keys/<int:key_id>/codes/<int:credential_id>/", keys.show_code, name="show_code"),
-    path("keys/<int:key_id>/codes/<int:credential_id>/regenerate/", key_forms.regenerate, name="regenerate"),
-    path("keys/<int:key_id>/people/<int:person_id>/add/", key_forms.add_credential, name="add_credential"),
+    path(
+        "keys/<int:key_id>/codes/<int:credential_id>/regenerate/",
+        key_forms.regenerate,
+        name="regenerate",
+    ),
+    path(
+        "keys/<int:key_id>/people/<int:person_id>/add/",
+        key_forms.add_credential,
+        name="add_credential",
+    ),
     path("doors/", doors.door_list, name="doors"),
     path("doors/add/", doors.add_door, name="add_door"),
     path("doors/<int:door_id>/", doors.door_page, name="door"),
@@ -83,13 +101,21 @@ urlpatterns = [
     path("settings/property/", settings_views.property_settings, name="property_settings"),
     path("settings/team/", team.team, name="team"),
     path("settings/team/invite/", team.invite, name="invite"),
-    path("settings/team/invitations/<int:invitation_id>/withdraw/", team.withdraw, name="withdraw_invitation"),
+    path(
+        "settings/team/invitations/<int:invitation_id>/withdraw/",
+        team.withdraw,
+        name="withdraw_invitation",
+    ),
     path("settings/team/<int:member_id>/", team.member, name="member"),
     path("settings/team/<int:member_id>/deactivate/", team.deactivate, name="deactivate"),
     path("settings/integrations/", integrations.integrations, name="integrations"),
     path("settings/integrations/callback/", integrations.callback, name="pms_callback"),
     path("settings/integrations/<str:adapter>/connect/", integrations.connect, name="connect"),
-    path("settings/integrations/<int:integration_id>/disconnect/", integrations.disconnect, name="disconnect"),
+    path(
+        "settings/integrations/<int:integration_id>/disconnect/",
+        integrations.disconnect,
+        name="disconnect",
+    ),
     path("settings/locks/", settings_views.installation, name="installation"),
     path("settings/locks/<int:lock_id>/", settings_views.pair_lock, name="pair_lock"),
     path("demo/sign-in/", demo.sign_in, name="demo_sign_in"),
