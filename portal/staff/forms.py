@@ -313,9 +313,8 @@ class AddDoorToKeyForm(Styled):
     def __init__(self, *args: Any, doors: Iterable[Door], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.known = {str(door.pk): door for door in doors}
-        self.fields["doors"].choices = [("", "Choose a door")] + [
-            (pk, d.name) for pk, d in self.known.items()
-        ]  # type: ignore[attr-defined]
+        offered = [("", "Choose a door"), *((pk, d.name) for pk, d in self.known.items())]
+        self.fields["doors"].choices = offered  # type: ignore[attr-defined]
 
     def wish(self) -> DoorWish:
         """The door as the domain takes it."""
