@@ -127,7 +127,7 @@ def _staff_of(request: HttpRequest) -> Staff | None:
     mine = tuple(
         Membership.objects.filter(user_id=user.pk, is_active=True)
         .select_related("property", "property__pulse")
-        .order_by("property__name")
+        .order_by("id")
     )
     if not mine:
         return None

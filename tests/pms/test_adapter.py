@@ -126,7 +126,11 @@ def test_a_stay_is_read_with_its_guest_room_dates_and_version(hotel, cloudbeds_p
 def test_a_state_that_nobody_knows_is_unknown_and_fails_nothing(hotel, cloudbeds_process):
     booking = cloudbeds_process.book(guest="Ada Example", room="101")
     cloudbeds_process.act(
-        booking["id"], "oddity", status="levitating", empty_guest_list=True, room_id_missing=True
+        booking["id"],
+        "oddity",
+        unknown_status="levitating",
+        empty_guest_list=True,
+        room_id_missing=True,
     )
     (stay,) = stays(hotel.bookings([booking["id"]]))
     assert stay.state is StayState.UNKNOWN

@@ -110,44 +110,43 @@ def test_another_property_is_refused_on_reconnect(hotel, cloudbeds):
     assert hotel.integration.external_property_id == "318267"
 
 
-@pytest.mark.parametrize(
-    ("body", "status"),
-    [
-        (b"not json", 400),
-        (b"[1]", 400),
-        (b"{}", 400),
-        (b"\xff\xfe", 400),
-        (b'{"event":"reservation/created","propertyID_str":"999","timestamp":1}', 403),
-        (b'{"event":"reservation/created","propertyID_str":"318267","timestamp":1}', 200),
-        (b"x" * 300_000, 413),
-        (b"[" * 100_000, 400),
-        (
-            b'{"event":"reservation/created","propertyID_str":"318267","timestamp":'
-            + b"9" * 5000
-            + b"}",
-            400,
-        ),
-        (b'{"event":"reservation/\\u0000","propertyID_str":"318267","timestamp":1}', 400),
-        (b'{"event":"reservation/created","propertyID_str":"\\ud800","timestamp":1}', 400),
-        (
-            b'{"event":"reservation/created","propertyID_str":"318267","timestamp":"\\u0000\\ud800"}',
-            200,
-        ),
-        (b'{"event":"reservation/created","propertyID_str":"318267","timestamp":{"a":NaN}}', 200),
-        (b'{"event":"a/b","propertyID_str":"318267","reservationID":{"x":[1]},"timestamp":2}', 200),
-        (b'{"event":["a/b"],"propertyID_str":"318267"}', 400),
-        (b'{"event":"a/b"}', 400),
-    ],
-)
-def test_a_webhook_of_any_form_is_answered_and_never_an_error(hotel, client, body, status):
+BODIES = [
+    (b"not json", 400),
+    (b"[1]", 400),
+    (b"{}", 400),
+    (b"\xff\xfe", 400),
+    (b'{"event":"reservation/created","propertyID_str":"999","timestamp":1}', 403),
+    (b'{"event":"reservation/created","propertyID_str":"318267","timestamp":1}', 200),
+    (b"x" * 300_000, 413),
+    (b"[" * 100_000, 400),
+    (
+        b'{"event":"reservation/created","propertyID_str":"318267","timestamp":'
+        + b"9" * 5000
+        + b"}",
+        400,
+    ),
+    (b'{"event":"reservation/\\u0000","propertyID_str":"318267","timestamp":1}', 400),
+    (b'{"event":"reservation/created","propertyID_str":"\\ud800","timestamp":1}', 400),
+    (
+        b'{"event":"reservation/created","propertyID_str":"318267","timestamp":"\\u0000\\ud800"}',
+        200,
+    ),
+    (b'{"event":"reservation/created","propertyID_str":"318267","timestamp":{"a":NaN}}', 200),
+    (b'{"event":"a/b","propertyID_str":"318267","reservationID":{"x":[1]},"timestamp":2}', 200),
+    (b'{"event":["a/b"],"propertyID_str":"318267"}', 400),
+    (b'{"event":"a/b"}', 400),
+]
+
+
+def test_a_webhook_of_any_form_is_answered_and_never_an_error(hotel, client):
     hotel.connect()
     path = f"/hooks/cloudbeds/{hotel.integration.hook_secret}"
-    answered = client.post(path, body, content_type="application/json")
-    assert answered.status_code == status
-    again = client.post(path, body, content_type="application/json")
-    assert again.status_code == status
-    unknown = client.post("/hooks/cloudbeds/wrong", body, content_type="application/json")
-    assert unknown.status_code in {404, 413}
+    for body, status in BODIES:
+        for _ in range(2):
+            answered = client.post(path, body, content_type="application/json")
+            assert answered.status_code == status, body[:80]
+        unknown = client.post("/hooks/cloudbeds/wrong", body, content_type="application/json")
+        assert unknown.status_code in {404, 413}, body[:80]
 
 
 def test_a_webhook_for_nobody_is_not_found(client):

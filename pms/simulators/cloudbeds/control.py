@@ -278,6 +278,7 @@ class Control:
                     setattr(self._dials[name], setting, value)
         self._world.faults.clear()
         self._world.log.clear()
+        self._world.pace.forget()
         tables = ["deliveries"]
         if wish.flag("records"):
             tables += ["bookings", "stays", "guests", "custom_fields", "codes", "tokens"]

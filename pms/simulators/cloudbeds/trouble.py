@@ -110,6 +110,10 @@ class Pace:
         """Nobody has called yet."""
         self._calls: dict[str, deque[float]] = defaultdict(deque)
 
+    def forget(self) -> None:
+        """As if nobody had called yet."""
+        self._calls.clear()
+
     def too_fast(self, client_id: str, limits: Limits) -> bool:
         """Note a call; true if it is one too many (which is not counted)."""
         calls, now = self._calls[client_id], time.monotonic()

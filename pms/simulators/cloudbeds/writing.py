@@ -147,7 +147,7 @@ def post_custom_field(call: Call) -> Json:
     sql = "SELECT count(*) FROM custom_fields WHERE property_id = ? AND shortcode = ?"
     if store.number(sql, call.hotel.id, shortcode):
         raise Refused("Shortcode already in use")
-    displayed = params.values.get("displayed", {})
+    displayed = params.values.get("displayed", "reservation")
     field_id = str(store.next_number("field"))
     store.insert(
         "custom_fields",
