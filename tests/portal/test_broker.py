@@ -123,12 +123,12 @@ def test_bindings_survive_an_emptied_folder(channel, folder):
     bell.declare()
     for file in (folder / "control").iterdir():
         file.unlink()
-    assert channel._lookup("bell", "bell") == ["bell"]
+    assert set(channel._lookup("bell", "bell")) == {"bell"}
 
 
 def test_a_queue_that_is_deleted_is_no_longer_bound(channel):
-    bell = kombu.Queue("bell", kombu.Exchange("bell"), routing_key="bell")(channel)
-    bell.declare()
-    assert [row.queue for row in channel.get_table("bell")] == ["bell"]
-    bell.delete()
-    assert channel.get_table("bell") == []
+    reply = kombu.Queue("reply", kombu.Exchange("reply"), routing_key="reply")(channel)
+    reply.declare()
+    assert [row.queue for row in channel.get_table("reply")] == ["reply"]
+    reply.delete()
+    assert channel.get_table("reply") == []
