@@ -43,7 +43,7 @@ def _choose_environment() -> Path | None:
         made = Path(tempfile.mkdtemp(prefix="portal-test-"))
         os.environ["PORTAL_TEST_VAR"] = str(made)
     folder = Path(os.environ["PORTAL_TEST_VAR"]) / (WORKER or "main")
-    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "static").mkdir(parents=True, exist_ok=True)
     os.environ["PORTAL_VAR"] = str(folder)
     os.environ["CELERY_QUEUE"] = f"test-{WORKER or 'main'}-{uuid.uuid4().hex[:12]}"
     os.environ["PYTEST_PLUGINS"] = PLUGINS
