@@ -11,6 +11,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods
 
+from keys import wording
 from keys.models import Assignment
 from locks.history import acting
 from locks.models import Door, DoorLink, DoorLogEntry
@@ -63,6 +64,7 @@ def door_page(request: StaffRequest, door_id: int) -> HttpResponse:
             list(lines.order_by("-happened_at", "-id")[:25]),
             see_codes=request.staff.may(Right.SEE_CODES),
         ),
+        "error_4117": wording.ERROR_4117,
         "links": list(door.links.select_related("linked").order_by("linked__name")),
         "rooms": list(_room_names(door)),
         "on_it": _on_it(door) if request.staff.may(Right.SEE_KEYS) else None,
