@@ -9,6 +9,7 @@ import time
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import httpx2
 import pytest
@@ -17,6 +18,8 @@ from tests.pms import openapi
 from tests.pms.cloudbeds_server import start_cloudbeds
 
 HARBOR, CANYON = "318267", "318268"
+PAYLOADS = Path(__file__).parent / "payloads" / "cloudbeds"
+EXAMPLES = sorted(PAYLOADS.glob("get*.json"))
 API = "/api/v1.3"
 BACK = "http://127.0.0.1:9/back"
 SCOPES = (
@@ -232,6 +235,13 @@ def test_the_comparison_itself_finds_what_is_wrong():
     body = {"success": True, "data": [{"status": "cancelled"}]}
     assert openapi.violations_of_response("GET", "getReservations", 200, body)
     assert openapi.violations_of_response("GET", "getNothing", 200, {})
+
+
+@needs_document
+@pytest.mark.parametrize("file", EXAMPLES, ids=lambda file: file.stem)
+def test_the_kept_examples_are_as_the_vendor_documents_them(file):
+    body = json.loads(file.read_text(encoding="utf-8"))
+    assert openapi.violations_of_response("GET", file.stem, 200, body) == []
 
 
 # Sign-in and tokens
