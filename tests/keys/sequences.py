@@ -14,7 +14,6 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -47,7 +46,7 @@ from locks.drivers import (
     Retry,
     Scope,
 )
-from locks.models import DoorLogEntry, Episode, Gateway, Lock, Writer
+from locks.models import DoorLogEntry, Episode, Lock, Writer
 from pms.models import Integration, Reservation, RoomDoor
 from tests.factories import (
     BY,
@@ -216,9 +215,7 @@ class FakeDriver:
                     return DUPLICATE
             times = (grant.starts_at, grant.ends_at) if lock.native else (None, None)
             lock.memory[grant.handle] = Thing(grant.kind, str(grant.secret), *times)
-            return Outcome(
-                result=Result.CONFIRMED, address=grant.handle, proof=Proof.ACKNOWLEDGED
-            )
+            return Outcome(result=Result.CONFIRMED, address=grant.handle, proof=Proof.ACKNOWLEDGED)
 
         return f"put {grant.handle} {grant.secret}", land
 
@@ -271,7 +268,7 @@ class FakeDriver:
             return
         self.at_gate.set()
         end = time.monotonic() + 10
-        while not self.gate.is_set() and time.monotonic() < end:  # noqa: ASYNC110 - another loop
+        while not self.gate.is_set() and time.monotonic() < end:
             await asyncio.sleep(0.001)
 
     async def _maybe_die(self, point: str) -> None:
@@ -676,13 +673,15 @@ class Hotel:
 
         async def sleeps(driver: FakeDriver, lock: FakeLock) -> None:
             self.wall.fired["paused"] += 1
-            self.wall.dirty |= {l.ref for l in self.wall.locks.values() if l.scope == lock.scope}
+            self.wall.dirty |= {
+                each.ref for each in self.wall.locks.values() if each.scope == lock.scope
+            }
             await asyncio.to_thread(_apart, self._meanwhile)
             self.wall.in_flight[lock.scope] -= 1  # the paused call cannot be kept from landing
             second = FakeDriver(self.wall, gate=resumed, at_gate=at_gate)
             other.append(threading.Thread(target=_apart, args=(self.deliver, second)))
             other[0].start()
-            while other[0].is_alive() and not at_gate.is_set():  # noqa: ASYNC110 - another loop
+            while other[0].is_alive() and not at_gate.is_set():
                 await asyncio.sleep(0.001)
             self.wall.in_flight[lock.scope] += 1
 
@@ -718,7 +717,9 @@ class Hotel:
         mine = {"property": self.property}
         moments = [
             Assignment.objects.filter(**mine).aggregate(at=Min("next_attempt_at"))["at"],
-            Lock.objects.filter(**mine, read_backs_left__gt=0).aggregate(at=Min("read_back_at"))["at"],
+            Lock.objects.filter(**mine, read_backs_left__gt=0).aggregate(at=Min("read_back_at"))[
+                "at"
+            ],
             *(at for at, _, _ in self.wall.landings),
         ]
         return min((at for at in moments if at is not None), default=None)
@@ -821,9 +822,7 @@ def check_end(hotel: Hotel) -> list[str]:
     return wrong + _check_repairs(hotel)
 
 
-def _check_place(
-    hotel: Hotel, place: Assignment, kinds: set[str], now: datetime
-) -> list[str]:
+def _check_place(hotel: Hotel, place: Assignment, kinds: set[str], now: datetime) -> list[str]:
     thing, wanted = thing_of(hotel, place), should_hold(place, now)
     wrong = []
     ref = place.lock.external_id if place.lock else ""

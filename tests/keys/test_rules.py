@@ -191,41 +191,45 @@ def test_nothing_held_is_ever_written():
 
 
 def test_nothing_is_written_before_a_required_check_in():
-    for facts in each(
-        lambda f: f.check_in in NO_CHECK_IN and f.permission is Permission.AUTOMATIC
-    ):
+    for facts in each(lambda f: f.check_in in NO_CHECK_IN and f.permission is Permission.AUTOMATIC):
         assert decide(facts).action is not Action.WRITE, facts
 
 
 def test_nothing_is_written_outside_its_time_or_in_setup_mode_or_after_a_final_no():
     for facts in each(
-        lambda f: f.phase is not Phase.DUE
-        or not f.property_is_live
-        or f.refusal is not Refusal.NONE
-        or f.reach in {Reach.NO_LOCK, Reach.ACCOUNT_BROKEN}
+        lambda f: (
+            f.phase is not Phase.DUE
+            or not f.property_is_live
+            or f.refusal is not Refusal.NONE
+            or f.reach in {Reach.NO_LOCK, Reach.ACCOUNT_BROKEN}
+        )
     ):
         assert decide(facts).action is not Action.WRITE, facts
 
 
 def test_all_that_may_be_written_is_written():
     for facts in each(
-        lambda f: not gate_is_shut(f)
-        and f.phase is Phase.DUE
-        and f.property_is_live
-        and f.refusal is Refusal.NONE
-        and f.reach in {Reach.READY, *OFFLINE}
-        and f.try_due
-        and f.on_lock is not OnLock.CURRENT
+        lambda f: (
+            not gate_is_shut(f)
+            and f.phase is Phase.DUE
+            and f.property_is_live
+            and f.refusal is Refusal.NONE
+            and f.reach in {Reach.READY, *OFFLINE}
+            and f.try_due
+            and f.on_lock is not OnLock.CURRENT
+        )
     ):
         assert decide(facts).action is Action.WRITE, facts
 
 
 def test_what_must_go_is_removed_whatever_else_holds():
     for facts in each(
-        lambda f: (f.phase is not Phase.DUE or gate_is_shut(f))
-        and f.on_lock is not OnLock.ABSENT
-        and f.try_due
-        and f.reach in {Reach.READY, *OFFLINE}
+        lambda f: (
+            (f.phase is not Phase.DUE or gate_is_shut(f))
+            and f.on_lock is not OnLock.ABSENT
+            and f.try_due
+            and f.reach in {Reach.READY, *OFFLINE}
+        )
     ):
         assert decide(facts).action is Action.REMOVE, facts
 
@@ -276,11 +280,13 @@ def test_in_step_nothing_is_sent():
 
 def test_offline_and_not_due_waits_and_offline_and_due_is_tried():
     out_of_step = each(
-        lambda f: f.reach in OFFLINE
-        and f.property_is_live
-        and f.refusal is Refusal.NONE
-        and decide(f._replace(reach=Reach.READY, try_due=True)).action
-        in {Action.WRITE, Action.REMOVE}
+        lambda f: (
+            f.reach in OFFLINE
+            and f.property_is_live
+            and f.refusal is Refusal.NONE
+            and decide(f._replace(reach=Reach.READY, try_due=True)).action
+            in {Action.WRITE, Action.REMOVE}
+        )
     )
     for facts in out_of_step:
         tried = decide(facts).action in {Action.WRITE, Action.REMOVE}
