@@ -461,8 +461,9 @@ def _walk(integration: Integration, now: datetime) -> Applied:
     applied = apply_pages(integration=integration, pages=found.pages, now=now, spans=spans)
     applied.add(_read_unmentioned(integration, found.pages, now, spans))
     fresh = Integration.objects.get(pk=integration.pk)
-    same_link = fresh.state_since == integration.state_since or fresh.state == integration.state
-    if same_link:
+    if (
+        fresh.state_since == integration.state_since
+    ):  # else someone reconnected meanwhile: walk again
         connection.caught_up(
             integration_id=integration.pk,
             token_version=fresh.token_version,

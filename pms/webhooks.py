@@ -11,6 +11,7 @@ import logging
 import threading
 import time
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 from django.core.exceptions import SuspiciousOperation
 from django.db import DatabaseError, connection
@@ -24,13 +25,14 @@ from pms.connection import HOOK_SCOPE
 log = logging.getLogger(__name__)
 LARGEST = 256 * 1024
 RING_EVERY_S = 0.1
+REMEMBERED_S = 5.0
 _INSERT = (
     "INSERT INTO pms_webhookevent (integration_id, event_key, event, entity, payload, received_at, "
-    "tries, result) SELECT i.id, %s, %s, %s, %s, %s, 0, '' FROM pms_integration i "
-    "WHERE i.hook_digest = %s AND i.adapter = %s AND i.external_property_id = %s "
-    "ON CONFLICT DO NOTHING"
+    "tries, result) VALUES (%s, %s, %s, %s, %s, %s, 0, '') ON CONFLICT DO NOTHING"
 )
-_KNOWN = "SELECT external_property_id FROM pms_integration WHERE hook_digest = %s AND adapter = %s"
+_KNOWN = (
+    "SELECT id, external_property_id FROM pms_integration WHERE hook_digest = %s AND adapter = %s"
+)
 
 
 def receive(request: HttpRequest, *, adapter: str, secret: str) -> HttpResponse:
@@ -59,43 +61,56 @@ def _take(request: HttpRequest, adapter: str, found: str) -> HttpResponse:
     if not isinstance(body, dict):
         raise NotUnderstood("an event is an object")
     hint = vendor.read_event(body)
-    if _stored(hint, text, found, adapter):
-        _bell.strike()
-        return HttpResponse(status=200)
-    return _why_not(hint, found, adapter)
-
-
-def _stored(hint: EventHint, text: str, found: str, adapter: str) -> bool:
-    """One statement finds the integration, checks the property and stores the event. False for a known one, too."""
-    entity = f"{hint.subject.value}:{hint.ref}"
-    at = connection.ops.adapt_datetimefield_value(datetime.now(UTC))
-    values = [hint.key, hint.event, entity, text, at, found, adapter, hint.property_id]
-    with connection.cursor() as cursor:
-        cursor.execute(_INSERT, values)
-        return bool(cursor.rowcount == 1)
-
-
-def _why_not(hint: EventHint, found: str, adapter: str) -> HttpResponse:
-    expected = _property_of(found, adapter)
-    if expected is None:
+    hook = _hook(adapter, found)
+    if hook is None:
         return HttpResponse(status=404)
-    if expected != hint.property_id:
+    if hook.property_id != hint.property_id:
         return HttpResponse("This address belongs to another property.", status=403)
+    if _stored(hint, text, hook.integration_id):
+        _bell.strike()
     return HttpResponse(status=200)
 
 
-def _property_of(found: str, adapter: str) -> str | None:
-    """The PMS's property behind this address, none for nobody's address."""
+def _stored(hint: EventHint, text: str, integration_id: int) -> bool:
+    """Whether the event is new; a known one is as good as stored."""
+    entity = f"{hint.subject.value}:{hint.ref}"
+    at = connection.ops.adapt_datetimefield_value(datetime.now(UTC))
+    with connection.cursor() as cursor:
+        cursor.execute(_INSERT, [integration_id, hint.key, hint.event, entity, text, at])
+        return bool(cursor.rowcount == 1)
+
+
+class _Hook(NamedTuple):
+    """Whose address it is, remembered by this process for a few seconds."""
+
+    integration_id: int
+    property_id: str
+    until_s: float
+
+
+_hooks: dict[tuple[str, str], _Hook] = {}
+
+
+def _hook(adapter: str, found: str) -> _Hook | None:
+    """The integration behind this address, none for nobody's. Only addresses that exist are remembered."""
+    known = _hooks.get((adapter, found))
+    if known is not None and known.until_s > time.monotonic():
+        return known
     with connection.cursor() as cursor:
         cursor.execute(_KNOWN, [found, adapter])
         row = cursor.fetchone()
-    return None if row is None else str(row[0])
+    if row is None:
+        _hooks.pop((adapter, found), None)
+        return None
+    hook = _Hook(int(row[0]), str(row[1]), time.monotonic() + REMEMBERED_S)
+    _hooks[adapter, found] = hook
+    return hook
 
 
 def _refuse(adapter: str, found: str, text: str, status: int) -> HttpResponse:
     """Say what is wrong only to those who know the address."""
     try:
-        if _property_of(found, adapter) is None:
+        if _hook(adapter, found) is None:
             return HttpResponse(status=404)
     except DatabaseError:
         return HttpResponse(status=503)
