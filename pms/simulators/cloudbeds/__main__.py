@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import socket
 import sys
+from zoneinfo import available_timezones
 
 import uvicorn
 
@@ -40,6 +41,9 @@ def arguments() -> argparse.ArgumentParser:
 def main() -> int:
     """Listen until stopped; a taken port is said in one sentence."""
     asked = arguments().parse_args()
+    if asked.timezone not in available_timezones():
+        sys.stderr.write(f"There is no time zone {asked.timezone}: say one like Europe/Lisbon.\n")
+        return 2
     try:
         listener = socket.create_server((asked.host, asked.port))
     except OSError as trouble:

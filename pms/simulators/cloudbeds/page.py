@@ -156,7 +156,8 @@ class ControlPage:
 
 def _new_booking(hotel: Property, rooms: dict[str, Room]) -> str:
     options = "".join(f"<option>{escape(room.name)}</option>" for room in rooms.values())
-    states = "".join(f"<option>{status}</option>" for status in ("confirmed", *BookingStatus))
+    states = sorted(BookingStatus, key=lambda status: status != BookingStatus.CONFIRMED)
+    choices = "".join(f"<option>{status}</option>" for status in states)
     return f"""<section><h2>New reservation</h2>
     <form method="post" action="/control/reservations">{hidden({"property": hotel.id})}
     <div class="row"><label>Guests, with commas <input name="guest" placeholder="somebody"></label>
@@ -164,7 +165,7 @@ def _new_booking(hotel: Property, rooms: dict[str, Room]) -> str:
     <option value="">none yet</option>{options}</select></label>
     <label>Arrival <input name="arrival" value="today"></label>
     <label>Nights <input name="nights" type="number" min="1" value="2"></label>
-    <label>Status <select name="status">{states}</select></label>
+    <label>Status <select name="status">{choices}</select></label>
     <button class="main">Book</button></div></form></section>"""
 
 
