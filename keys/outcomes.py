@@ -186,7 +186,7 @@ def found(
 
     A row whose outcome was unknown is not wrong: it was never believed.
     """
-    written = None if held is None else seen.revision if matches(seen, held, secret) else 0
+    written = _read(seen, held, secret)
     believed = seen.written_revision
     if believed is not None and believed != seen.revision and written == 0:
         written = believed
@@ -199,7 +199,8 @@ def found(
     if held is not None and held.address:
         row = row._replace(address=held.address)
     proof = Proof.READ_BACK.value if written == seen.revision else ""
-    wrong = not unknown and written != believed
+    there = (written is None) != (believed is None)
+    wrong = not unknown and (there or (believed == seen.revision != written))
     line = line_of(seen, LogCode.REPAIRED, now, cause="drift") if wrong else None
     if unknown and written == seen.revision:
         line = line_of(seen, LogCode.WRITTEN, now, proof=Proof.READ_BACK.value)
@@ -207,6 +208,36 @@ def found(
         _verdict(seen=seen, row=row, grip=grip, now=now, line=line, proof=proof, tried=False),
         wrong,
     )
+
+
+def _read(seen: Row, held: Held | None, secret: str) -> int | None:
+    """The revision that a lock shows. A lock that hides secrets cannot tell a new code from the one before it.
+
+    There, what was absent before a write and is present after it has landed; anything else is written again.
+    """
+    if held is None:
+        return None
+    if not matches(seen, held, secret):
+        return SOMETHING_OLDER
+    if held.secret is not None:
+        return seen.revision
+    if seen.sent_revision is None:
+        return SOMETHING_OLDER if seen.written_revision is None else seen.written_revision
+    return seen.sent_revision if seen.written_revision is None else SOMETHING_OLDER
+
+
+def _shown(seen: Row, held: Held | None, secret: str) -> int | None:
+    """The revision that a reading shows. A lock that hides its secrets proves only what was believed or sent first."""
+    if held is None:
+        return None
+    if not matches(seen, held, secret):
+        return SOMETHING_OLDER
+    if held.secret is not None:
+        return seen.revision
+    if seen.sent_revision is None:
+        return SOMETHING_OLDER if seen.written_revision is None else seen.written_revision
+    first = seen.written_revision is None and seen.sent_revision == seen.revision
+    return seen.revision if first else SOMETHING_OLDER
 
 
 def matches(row: Row, held: Held, secret: str) -> bool:

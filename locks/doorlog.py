@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.db import connection, transaction
-from django.db.models import F
+from django.db.models import Case, F, Value, When
 
 from locks.drivers import EventType, Kind, LockEvent
 from locks.models import DoorLogEntry, Episode, Gateway, Lock, LockAccount, LogCode
@@ -163,7 +163,9 @@ def close_episodes(closed: Iterable[tuple[Line, str, bool]], *, now: datetime) -
         if resolved and episode.kind == Episode.Kind.NOT_WRITTEN:
             lines.append(line._replace(code=LogCode.RESOLVED.value, cause=episode.cause))
     if ended:
-        Episode.objects.filter(pk__in=ended).update(closed_at=now)
+        # Whoever opened it may have looked at a clock that was a little ahead of this one.
+        later = Case(When(opened_at__gt=now, then=F("opened_at")), default=Value(now))
+        Episode.objects.filter(pk__in=ended).update(closed_at=later)
         append(lines)
 
 
