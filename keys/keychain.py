@@ -190,6 +190,8 @@ def place(key: Key, *, now: datetime) -> None:
                 _new_place(key, credential, door, lock, now=now)
             else:
                 _same_place(found, key, credential, door, lock, now=now)
+    if key.revoked_at is None and key.departed_at is None and key.ends_at > now:
+        reserve_again(key, now=now)  # a door that came back, or a stay that was over and is longer
 
 
 def _window(key: Key, door: KeychainDoor) -> tuple[datetime, datetime]:
@@ -260,7 +262,8 @@ def reserve_again(key: Key, *, now: datetime) -> None:
     """Take the key's codes back for its doors; a code that another guest was given meanwhile is drawn anew."""
     for credential in key.credentials.filter(retired_at=None):
         places = credential.assignments.filter(
-            Q(reserved_digest=None) | Q(reserved_digest__startswith="stray:")
+            Q(reserved_digest=None) | Q(reserved_digest__startswith="stray:"),
+            keychain_door__removed_at=None,
         )
         try:
             with transaction.atomic():

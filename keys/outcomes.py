@@ -226,20 +226,6 @@ def _read(seen: Row, held: Held | None, secret: str) -> int | None:
     return seen.sent_revision if seen.written_revision is None else SOMETHING_OLDER
 
 
-def _shown(seen: Row, held: Held | None, secret: str) -> int | None:
-    """The revision that a reading shows. A lock that hides its secrets proves only what was believed or sent first."""
-    if held is None:
-        return None
-    if not matches(seen, held, secret):
-        return SOMETHING_OLDER
-    if held.secret is not None:
-        return seen.revision
-    if seen.sent_revision is None:
-        return SOMETHING_OLDER if seen.written_revision is None else seen.written_revision
-    first = seen.written_revision is None and seen.sent_revision == seen.revision
-    return seen.revision if first else SOMETHING_OLDER
-
-
 def matches(row: Row, held: Held, secret: str) -> bool:
     """Whether the lock holds exactly what this row wants: kind, secret if it shows one, and window if it keeps one."""
     if held.kind.value != row.kind or held.secret not in {None, secret}:

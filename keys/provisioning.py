@@ -434,6 +434,7 @@ class Round:
     async def _attempt_all(self, grip: Grip, attempts: list[Attempt]) -> None:
         outcome_of_last = Batch()
         stopped: set[int] = set()
+        tried: set[int] = set()
         last: asyncio.Future[dict[int, str]] | None = None
         for part in self._parts(attempts):
             lock_id = part[0].row.lock_id or 0
@@ -446,10 +447,13 @@ class Round:
                 continue
             outcomes = await self._drive(sent, secrets)
             self.attempts += len(sent)
+            tried |= secrets.keys()
             error = self._judge(grip, sent, outcomes, outcome_of_last)
             if error is not None:
                 stopped.add(lock_id)
-                rest = [a for a in attempts if a.row.lock_id == lock_id and a.row.id not in secrets]
+                rest = [
+                    a for a in attempts if a.row.lock_id == lock_id and a.row.id not in tried
+                ]
                 self._put_off(grip, rest, error, outcome_of_last)
         last = self._ask(grip, outcome_of_last)
         await last
@@ -700,7 +704,7 @@ def decide_again(*, now: datetime, chunk: int = 5000) -> int:
             ).order_by("id")[:chunk]
         )
         with transaction.atomic():
-            ledger.note([answer(row, now=now) for row in rows], now=now)
+            ledger.note([_looked_at_later(answer(row, now=now), now) for row in rows], now=now)
             mine = Recheck.objects.filter(pk=asked.pk, asked_at=asked.asked_at)
             if len(rows) < chunk:
                 mine.delete()
@@ -709,6 +713,15 @@ def decide_again(*, now: datetime, chunk: int = 5000) -> int:
             bump([asked.property_id])
         decided += len(rows)
     return decided
+
+
+def _looked_at_later(told: Answer, now: datetime) -> Answer:
+    """Deciding again takes no look away that is due, and brings one where a reason at a running window changed."""
+    row = told.row
+    if row.next_attempt_at is not None and row.next_attempt_at <= now:
+        return told._replace(next_at=row.next_attempt_at)
+    begun = row.starts_at <= now < row.ends_at
+    return told._replace(next_at=now) if begun and told.headline != row.headline else told
 
 
 def mark_used(*, handles: Iterable[str], now: datetime) -> None:
