@@ -124,7 +124,7 @@ def _unjudged(data: Any, prefix: str) -> PersonForm:
 
 def _make(request: StaffRequest, form: KeyForm, people: Sequence[PersonForm]) -> HttpResponseBase:
     token = request.POST.get("once", "") or once.new_token()
-    if not once.spend(token):
+    if not once.spend(token, now=now()):
         key_id = once.made(token)
         if key_id is None:
             messages.info(request, "This form was sent already.", extra_tags="")

@@ -1,1 +1,0 @@
-"""Tests of the composition root: its queue, screens and settings."""
