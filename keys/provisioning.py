@@ -451,9 +451,7 @@ class Round:
             error = self._judge(grip, sent, outcomes, outcome_of_last)
             if error is not None:
                 stopped.add(lock_id)
-                rest = [
-                    a for a in attempts if a.row.lock_id == lock_id and a.row.id not in tried
-                ]
+                rest = [a for a in attempts if a.row.lock_id == lock_id and a.row.id not in tried]
                 self._put_off(grip, rest, error, outcome_of_last)
         last = self._ask(grip, outcome_of_last)
         await last
