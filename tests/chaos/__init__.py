@@ -1,0 +1,1 @@
+"""Faults of real processes: killed, paused and cut off, against the real simulated locks."""
