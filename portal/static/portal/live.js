@@ -94,7 +94,8 @@
     window.setTimeout(beat, document.hidden ? HIDDEN_MS : wait);
   }
 
-  if (live()) {
+  // A page that shows a code is an answer to a POST: it stays as it is until it is left.
+  if (live() && !("still" in live().dataset)) {
     known = live().dataset.pulse;
     window.setTimeout(beat, EVERY_MS);
     document.addEventListener("visibilitychange", () => {
