@@ -159,7 +159,7 @@ def counts(*, property_id: int, now: datetime) -> dict[str, str]:
             .values("key_id" if part.model is Assignment else "pk")[:CAP]
             .query.sql_with_params()
         )
-        texts.append(f"(SELECT COUNT(*) FROM ({sql}) AS some)")  # noqa: S608 - the ORM wrote it
+        texts.append(f"(SELECT COUNT(*) FROM ({sql}) AS counted)")  # noqa: S608 - the ORM wrote it
         params += given
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT {', '.join(texts)}", params)
