@@ -196,6 +196,10 @@ def settle(batch: Batch, *, owner: str, lease_ms: int, now: datetime) -> Settled
         )
         for effect in batch.effects:
             effect()
+        lost = {grip.writer_id for grip in grips} - held
+        if lost:  # a call of theirs may have landed just now, however long the pause was
+            ids = Lock.objects.filter(writer_id__in=lost).values_list("id", flat=True)
+            doorlog.must_read_back(lock_ids=ids, now=now)
         stamped = stamp([row for grip, row in batch.stamps if grip.writer_id in held])
         bump({c.row.property_id for c in mine})
     return Settled(held, stamped)
