@@ -33,6 +33,7 @@ from keys.keychain import (
     leave_door,
     locked,
     locked_door,
+    look_again,
     place,
     reserve_again,
     with_linked,
@@ -318,5 +319,5 @@ def _switch(door: KeychainDoor, *, on: bool, before_check_in: bool | None, now: 
         return False
     door.permission, door.permission_since = permission.value, now
     door.save()
-    door.assignments.update(next_attempt_at=now)
+    look_again(door.assignments.all(), now=now)
     return True

@@ -12,7 +12,7 @@ from datetime import datetime, time
 from functools import partial
 
 from django.db import IntegrityError, transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from keys import allocation
 from keys.models import Assignment, Credential, Guest, Key, KeychainDoor, Person
@@ -151,10 +151,16 @@ def join_door(
     return door
 
 
+def look_again(places: QuerySet[Assignment], *, now: datetime) -> None:
+    """Mark these places due, locking them by id as delivery does, so that neither waits for the other in a circle."""
+    ids = list(places.select_for_update(of=("self",)).order_by("id").values_list("id", flat=True))
+    Assignment.objects.filter(pk__in=ids).update(next_attempt_at=now)
+
+
 def leave_door(door: KeychainDoor, *, now: datetime) -> None:
     door.removed_at = now
     door.save()
-    door.assignments.update(next_attempt_at=now)
+    look_again(door.assignments.all(), now=now)
 
 
 def join_person(key: Key, wanted: PersonWish, *, is_main: bool, now: datetime) -> Person:
@@ -255,7 +261,7 @@ def end_by_revoking(key: Key, *, because: str, now: datetime) -> None:
         return
     key.revoked_at, key.revoked_because = now, because
     key.save()
-    key.assignments.update(next_attempt_at=now)
+    look_again(key.assignments.all(), now=now)
 
 
 def reserve_again(key: Key, *, now: datetime) -> None:

@@ -183,6 +183,7 @@ def settle(batch: Batch, *, owner: str, lease_ms: int, now: datetime) -> Settled
     with transaction.atomic():
         held = renew(grips, owner=owner, lease_ms=lease_ms)
         mine = [c for c in batch.changes if c.grip is None or c.grip.writer_id in held]
+        _lock_in_order({c.row.id for c in mine} | {row.id for _, row in batch.stamps})
         done = apply(mine)
         dropped = {c.row.id for c in batch.changes} - done
         doorlog.append(
@@ -203,6 +204,16 @@ def settle(batch: Batch, *, owner: str, lease_ms: int, now: datetime) -> Settled
         stamped = stamp([row for grip, row in batch.stamps if grip.writer_id in held])
         bump({c.row.property_id for c in mine})
     return Settled(held, stamped)
+
+
+def _lock_in_order(ids: set[int]) -> None:
+    """Lock these rows by id, as staff's changes do, so that neither waits for the other in a circle."""
+    if ids and connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT 1 FROM keys_assignment WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE",
+                [list(ids)],
+            )
 
 
 def renew(grips: set[Grip], *, owner: str, lease_ms: int) -> set[int]:
