@@ -16,11 +16,16 @@ def months(now: datetime, ahead: int = MONTHS_AHEAD) -> list[tuple[int, int]]:
 
 
 def prepare(*, now: datetime) -> list[str]:
-    """Make the partitions that will be needed; returns their names. Safe to repeat."""
+    """Make the partitions that will be needed; returns their names. Safe to repeat; nothing on a plain table."""
     if connection.vendor != "postgresql":
         return []
     made: list[str] = []
     with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT relkind = 'p' FROM pg_class WHERE oid = 'locks_doorlogentry'::regclass"
+        )
+        if not cursor.fetchone()[0]:
+            return []
         for year, month in months(now):
             name = f"locks_doorlogentry_{year}_{month + 1:02d}"
             after = (year, month + 2) if month < 11 else (year + 1, 1)
