@@ -49,7 +49,6 @@ HELP = """python3 run.py [word]
   setup          make .venv, install and migrate, without starting
   check          lint, format, types, import contracts, Django's checks, migrations
   format         put imports and layout in order
-  bench ...      measure, and print each figure beside its limit
 
 Read from the environment: PORTAL_VAR, DATABASE_URL, CELERY_BROKER_URL and the variables of README.md.
 """
@@ -636,12 +635,6 @@ def test(words: list) -> int:
     return become("-m", "pytest", *(words or ["-n", "2", "--dist", "loadgroup"]))
 
 
-def bench(words: list) -> int:
-    """Measure, each figure beside its limit."""
-    prepare(dev=True)
-    return become("-m", "tests.bench", *words)
-
-
 def manage_word(words: list) -> int:
     """A management command; it sees the running demo as the demo's own processes do."""
     prepare()
@@ -756,7 +749,6 @@ WORDS = {
     "setup": setup,
     "check": check,
     "format": format_word,
-    "bench": bench,
     "help": show_help,
     "-h": show_help,
     "--help": show_help,
