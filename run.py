@@ -40,21 +40,24 @@ RUN_FILE = VAR / "run.json"
 
 HELP = """python3 run.py [word]
 
-  (no word)      run the demo: portal, worker, beat, simulated locks and a simulated PMS
+  (no word)      run the demo: portal, worker, beat, listener, simulated locks and PMS
                    --port N     the portal's port, 8000 unless it is taken
-                   --no-demo    only portal, worker and beat, without simulators and demo data
+                   --no-demo    only Portal's own processes, without simulators and demo data
   test ...       run the tests; what follows goes to pytest
   walkthrough    drive the demo through the product's story and say what was observed
   manage ...     a command of Django's or Portal's, e.g. manage explain_key --help
   setup          make .venv, install and migrate, without starting
   check          lint, format, types, import contracts, Django's checks, migrations
   format         put imports and layout in order
+  bench ...      measure the figures of docs/performance.md; names of figures may follow
 
 Read from the environment: PORTAL_VAR, DATABASE_URL, CELERY_BROKER_URL and the variables of README.md.
 """
 
-PEERS = ("simlock", "cloudbeds")
+PEERS = ("simlock", "cloudbeds", "mews")
 LOCK_TOKEN = "demo-lock-token"
+MEWS_HOOK = "demo-hook-secret"
+MEWS_HURRIES = ["--delay-seconds", "0.2", "--batch-seconds", "0.2"]  # minutes in reality
 READY_WITHIN_S = 120.0
 STOP_WITHIN_S = 10.0
 LONG_LIFE_S = 30.0
@@ -178,14 +181,17 @@ def venv_works() -> bool:
 
 
 def install(name: str) -> None:
-    """Install one requirements file, hashes checked."""
+    """Install one requirements file, hashes checked.
+
+    The file names every package there has to be, so nothing is resolved again: a release of today cannot get in the way.
+    """
     say("Installing {} (the first time this takes a minute) ...".format(name))
     if shutil.which("uv"):
         command = ["uv", "pip", "install", "--quiet", "--python", str(PYTHON)]
     else:
         command = [str(PYTHON), "-m", "pip", "install", "--quiet", "--retries", "2"]
         command += ["--no-input", "--disable-pip-version-check"]
-    if logged([*command, "--require-hashes", "-r", str(ROOT / name)], "install") == 0:
+    if logged([*command, "--require-hashes", "--no-deps", "-r", str(ROOT / name)], "install") == 0:
         return
     said = log_file("install").read_text(errors="replace")
     if any(sign in said for sign in NETWORK_SIGNS):
@@ -480,7 +486,7 @@ def serve(supervisor: Supervisor, port: int, with_demo: bool) -> int:  # noqa: F
     """Start everything in the order in which one needs the other, then watch."""
     names = {"the portal": port}
     if with_demo:
-        names.update({"simlock": port + 1, "cloudbeds": port + 2})
+        names.update({"simlock": port + 1, "cloudbeds": port + 2, "mews": port + 3})
     ports = choose_ports(names)
     env = environment(ports, with_demo)
     if with_demo and not start_peers(supervisor, ports, env):
@@ -507,20 +513,28 @@ def environment(ports: dict, with_demo: bool) -> dict:  # noqa: FBT001
         env["SIMLOCK_TOKEN"] = LOCK_TOKEN
         env["CLOUDBEDS_URL"] = "http://127.0.0.1:{}".format(ports["cloudbeds"])
         env["CLOUDBEDS_API_URL"] = env["CLOUDBEDS_URL"]
+        env["MEWS_API_URL"] = "http://127.0.0.1:{}".format(ports["mews"])
+        env["MEWS_HOOK_SECRET"] = MEWS_HOOK
     return env
 
 
 def start_peers(supervisor: Supervisor, ports: dict, env: dict) -> bool:
-    """The simulated locks and the simulated PMS, each with a memory of its own."""
+    """The simulated locks and the two simulated PMS, each with a memory of its own."""
     say("Starting the simulated locks and the simulated PMS ...")
-    simlock = [str(PYTHON), "-m", "locks.simulators.simlock", "--port", str(ports["simlock"])]
-    simlock += ["--data", str(VAR / "simlock.sqlite3"), "--token", LOCK_TOKEN]
-    hotel = [str(PYTHON), "-m", "pms.simulators.cloudbeds", "--port", str(ports["cloudbeds"])]
-    hotel += ["--data", str(VAR / "cloudbeds.sqlite3"), "--seed-stays"]
-    locks = supervisor.add("simlock", simlock, env)
-    pms = supervisor.add("cloudbeds", hotel, env)
-    return supervisor.wait_for(locks, env["SIMLOCK_URL"]) and supervisor.wait_for(
-        pms, env["CLOUDBEDS_URL"]
+    hook = "{}/hooks/mews/{}".format(env["PORTAL_BASE_URL"], MEWS_HOOK)
+    options = {
+        "locks.simulators.simlock": ["--token", LOCK_TOKEN],
+        "pms.simulators.cloudbeds": ["--seed-stays"],
+        "pms.simulators.mews": ["--seed-stays", "--webhook-url", hook, *MEWS_HURRIES],
+    }
+    started = []
+    for module, more in options.items():
+        name = module.rpartition(".")[2]
+        command = [str(PYTHON), "-m", module, "--port", str(ports[name])]
+        command += ["--data", str(VAR / (name + ".sqlite3")), *more]
+        started.append((supervisor.add(name, command, env), ports[name]))
+    return all(
+        supervisor.wait_for(child, "http://127.0.0.1:{}".format(port)) for child, port in started
     )
 
 
@@ -552,7 +566,7 @@ def manage(env: dict, *words: str, trouble: str) -> None:
 
 
 def start_portal(supervisor: Supervisor, port: int, env: dict) -> bool:
-    """The web server, the worker and the beat, as in production; True when pages are served."""
+    """The web server, the worker, the beat and the listener, as in production; True when pages are served."""
     say("Starting Portal ...")
     module = [str(PYTHON), "-m"]
     address = "127.0.0.1:{}".format(port)
@@ -564,6 +578,7 @@ def start_portal(supervisor: Supervisor, port: int, env: dict) -> bool:
     web = supervisor.add("web", [*module, *gunicorn], env)
     supervisor.add("worker", [*module, *celery, *worker], env)
     supervisor.add("beat", [*module, *celery, *beat], env)
+    supervisor.add("listen", [str(PYTHON), "manage.py", "listen"], env)
     return supervisor.wait_for(web, "http://{}/healthz".format(address))
 
 
@@ -574,6 +589,8 @@ def write_run_file(supervisor: Supervisor, env: dict) -> None:
         "simlock": env.get("SIMLOCK_URL"),
         "simlock_token": env.get("SIMLOCK_TOKEN"),
         "cloudbeds": env.get("CLOUDBEDS_URL"),
+        "mews": env.get("MEWS_API_URL"),
+        "logins": demo_logins() if env.get("SIMLOCK_URL") else [],
         "run": os.getpid(),
         "pids": {c.name: c.process.pid for c in supervisor.children if c.process is not None},
     }
@@ -598,7 +615,8 @@ def greet(env: dict, with_demo: bool) -> None:  # noqa: FBT001
     if with_demo:
         for login in demo_logins():
             say("  {role:<18} {email:<28} {password}".format(**login))
-        say("The locks are at {}, the PMS at {}.".format(env["SIMLOCK_URL"], env["CLOUDBEDS_URL"]))
+        peers = [env[name] for name in ("SIMLOCK_URL", "CLOUDBEDS_URL", "MEWS_API_URL")]
+        say("The locks are at {}, Cloudbeds at {}, MEWS at {}.".format(*peers))
         say("The story of the product, step by step: python3 run.py walkthrough")
     say("Logs are in {}. Stop with Ctrl-C.".format(LOGS))
 
@@ -630,9 +648,9 @@ def become(*command: str, env: dict = None) -> int:
 
 
 def test(words: list) -> int:
-    """All tests, two at a time; or pytest with the words given."""
+    """All tests, three at a time since many of them wait; or pytest with the words given."""
     prepare(dev=True)
-    return become("-m", "pytest", *(words or ["-n", "2", "--dist", "loadgroup"]))
+    return become("-m", "pytest", *(words or ["-n", "3", "--dist", "loadgroup"]))
 
 
 def manage_word(words: list) -> int:
@@ -652,6 +670,8 @@ def environment_of(told: dict) -> dict:
             SIMLOCK_TOKEN=told["simlock_token"],
             CLOUDBEDS_URL=told["cloudbeds"],
             CLOUDBEDS_API_URL=told["cloudbeds"],
+            MEWS_API_URL=told["mews"],
+            MEWS_HOOK_SECRET=MEWS_HOOK,
         )
     return env
 
@@ -696,10 +716,17 @@ def setup(words: list) -> int:
 CHECKS = (
     ("lint", ("ruff", "check", "--quiet")),
     ("format", ("ruff", "format", "--check", "--quiet")),
+    ("templates", ("djlint", "templates", "--lint", "--check")),
     ("types", ("mypy",)),
     ("import contracts", ("lint-imports", "--no-logo")),
     ("Django", ("manage.py", "check")),
     ("migrations", ("manage.py", "makemigrations", "--check", "--dry-run")),
+)
+
+MENDS = (
+    ("ruff", "check", "--fix", "--exit-zero", "--quiet"),
+    ("ruff", "format"),
+    ("djlint", "templates", "--reformat"),
 )
 
 
@@ -730,10 +757,16 @@ def tool(command: tuple) -> list:
 def format_word(words: list) -> int:
     """Mend what can be mended by machine."""
     prepare(dev=True)
-    subprocess.run(
-        tool(("ruff", "check", "--fix", "--exit-zero", "--quiet")), cwd=str(ROOT), check=False
-    )
-    return subprocess.run(tool(("ruff", "format")), cwd=str(ROOT), check=False).returncode
+    done = [
+        subprocess.run(tool(command), cwd=str(ROOT), check=False).returncode for command in MENDS
+    ]
+    return max(done)
+
+
+def bench(words: list) -> int:
+    """The figures of speed, each against its limit."""
+    prepare(dev=True)
+    return become("-m", "tests.bench", *words)
 
 
 def show_help(words: list) -> int:
@@ -749,6 +782,7 @@ WORDS = {
     "setup": setup,
     "check": check,
     "format": format_word,
+    "bench": bench,
     "help": show_help,
     "-h": show_help,
     "--help": show_help,

@@ -23,14 +23,17 @@ from django.utils.html import format_html
 
 from keys import issuing
 from keys.api_shapes import public_notices
+from keys.continuing import numbered
 from keys.explaining import KeyAnswer, explain_key, explain_keys, state_of
 from keys.models import Assignment, Key, KeychainDoor
+from keys.recovery_admin import RecoveryAdmin, SupportRequestAdmin
 from keys.refusal import Refused
 from keys.rules import Hold, Permission, Waits
 from keys.wording import PENDING_TAG
-from locks.admin import Changeable, OfHotel, ReasonForm, actor_of, at, key_link, number
+from locks.admin_kit import Changeable, OfHotel, ReasonForm, actor_of, at, key_link, number
 from pms.admin import stays_numbered
 
+__all__ = ["RecoveryAdmin", "SupportRequestAdmin"]  # registered by being imported here
 BULK = 5000
 FIND = (
     "A key’s number, a reservation’s or booking’s number, or 3 letters or more of a guest’s name."
@@ -58,9 +61,9 @@ class StateFilter(admin.SimpleListFilter):
             case "upcoming":
                 return live.filter(starts_at__gt=now, departed_at=None)
             case "current":
-                return live.filter(starts_at__lte=now, ends_at__gt=now, departed_at=None)
+                return live.filter(starts_at__lte=now, over_at__gt=now)
             case "past":
-                return live.filter(ends_at__lte=now)
+                return live.filter(over_at__lte=now)
             case _:
                 return queryset
 
@@ -115,7 +118,7 @@ def keys_named(term: str) -> list[int] | None:
     if not any(character.isdigit() for character in term):
         return None
     pk = number(term)
-    found = Key.objects.filter(reservation_id__in=stays_numbered(term)).values_list("id", flat=True)
+    found = Key.objects.filter(numbered(stays_numbered(term))).values_list("id", flat=True)
     return [*found, *([pk] if pk else [])]
 
 
@@ -146,13 +149,13 @@ class ManyForm(forms.Form):
 
 
 class Switching(OfHotel):
-    """Pages from which many doors can be switched: an action leads to a page that asks why."""
+    """Pages from which many doors can be switched: an action leads to a page that asks why.
+
+    ``row_of_door`` is the field by which a keychain door knows the rows of the page.
+    """
 
     actions = ("switch_on", "switch_off")
-
-    def door_ids(self, chosen: QuerySet[Any]) -> QuerySet[KeychainDoor]:
-        """The keychain doors of the chosen rows."""
-        raise NotImplementedError
+    row_of_door: ClassVar[str] = "pk"
 
     @admin.action(description="Allow Provisioning on…")
     def switch_on(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse | None:
@@ -165,7 +168,8 @@ class Switching(OfHotel):
         return self._ask(request, queryset, on=False)
 
     def _ask(self, request: HttpRequest, chosen: QuerySet[Any], *, on: bool) -> HttpResponse | None:
-        doors = self.door_ids(chosen.order_by()).filter(removed_at=None)
+        of_rows = {f"{self.row_of_door}__in": chosen.order_by().values("pk")}
+        doors = KeychainDoor.objects.filter(removed_at=None, **of_rows)
         ids = list(doors.order_by("id").values_list("id", flat=True)[: BULK + 1])
         if not 0 < len(ids) <= BULK:
             text = (
@@ -200,6 +204,7 @@ class Switching(OfHotel):
 class KeyAdmin(Switching, Changeable):
     """Keys of all hotels, with the rule's answer per door."""
 
+    row_of_door = "key"
     list_display = ("number_of", "guest", "property", "stay", "starts", "ends", "state", "pending")
     list_filter = (StateFilter, WaitsFilter, HoldFilter, "property")
     list_select_related = ("property", "reservation")
@@ -289,11 +294,6 @@ class KeyAdmin(Switching, Changeable):
         if ids is None:
             return rows.filter(label__icontains=term) if len(term) >= 3 else rows.none()
         return rows.filter(pk__in=ids)
-
-    def door_ids(self, chosen: QuerySet[Key]) -> QuerySet[KeychainDoor]:
-        return KeychainDoor.objects.filter(
-            key_id__in=list(chosen.values_list("id", flat=True)[:BULK])
-        )
 
     def save_model(self, request: HttpRequest, obj: Key, form: Any, change: bool) -> None:  # noqa: FBT001 - Django's
         given = {name: form.cleaned_data[name] for name in form.changed_data if name != "reason"}
@@ -401,9 +401,6 @@ class KeychainDoorAdmin(Switching, Changeable):
         if ids is not None:
             return rows.filter(key_id__in=ids)
         return rows.filter(key__label__icontains=term) if len(term) >= 3 else rows.none()
-
-    def door_ids(self, chosen: QuerySet[KeychainDoor]) -> QuerySet[KeychainDoor]:
-        return chosen
 
     def save_model(self, request: HttpRequest, obj: KeychainDoor, form: Any, change: bool) -> None:  # noqa: FBT001 - Django's
         if not set(form.changed_data) & set(self.may_change):

@@ -7,13 +7,13 @@ doors' common rules; Preferred falls back to Random and says so; Strict refuses 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from django.db.models import Q
 
+from keys.ledger import next_mark
 from keys.models import Assignment, Credential, Key, Person
 from keys.refusal import Refused
 from locks.drivers import Kind
@@ -200,12 +200,12 @@ def _take(credential: Credential, secret: str, note: str, *, now: datetime) -> N
     credential.secret = secret
     credential.secret_digest = fingerprint(credential.key, credential.kind, secret)
     credential.revision += 1
-    credential.note, credential.drawn_at = note[:200], now
+    credential.note, credential.drawn_at = note, now
     credential.save()
-    places: Sequence[Assignment] = list(credential.assignments.all())
-    for place in places:
+    places = credential.assignments.select_for_update(of=("self",), no_key=True).order_by("id")
+    for place in list(places):
         place.revision += 1
-        place.next_attempt_at = now
+        place.next_attempt_at = next_mark(place.next_attempt_at, now)
         if place.reserved_digest is not None:
             place.reserved_digest = credential.secret_digest
         place.save(update_fields=["revision", "next_attempt_at", "reserved_digest"])

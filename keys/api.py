@@ -12,14 +12,14 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any, ClassVar
 
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
 from rest_framework import exceptions, mixins
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from keys import issuing
+from keys import issuing, provisioning
 from keys.api_shapes import (
     AddDoorIn,
     DoorPatchIn,
@@ -36,19 +36,20 @@ from keys.api_shapes import (
     RemovedOut,
     bits_of,
 )
+from keys.continuing import numbered
 from keys.explaining import DoorAnswer, explain_key, explain_keys
 from keys.models import Assignment, Key, KeychainDoor
 from keys.refusal import Refused
-from keys.rules import Permission
-from locks.api import MAX_ID, OfProperty
+from keys.rules import Hold, Permission
+from locks.api_kit import MAX_ID, OfProperty
 from locks.drivers import Kind
-from locks.models import Door
+from locks.models import Door, Lock
 from pms.models import Reservation
 
 ORDER = {
     "upcoming": "starts_at",
-    "current": "ends_at",
-    "past": "-ends_at",
+    "current": "over_at",
+    "past": "-over_at",
     "revoked": "-revoked_at",
 }
 LIMITS = ("starts_at", "ends_at", "weekdays", "from_hour", "to_hour")
@@ -166,8 +167,10 @@ class KeysView(mixins.ListModelMixin, OfProperty):
         return self._shown(key)
 
     def _shown(self, key: Key, *, status: int = 200) -> Response:
-        told = explain_key(key=key, now=timezone.now())
-        context = self.get_serializer_context() | {"sees_codes": self.may("SEE_CODES")}
+        now = timezone.now()
+        told = explain_key(key=key, now=now)
+        more = {"sees_codes": self.may("SEE_CODES"), "now": now}
+        context = self.get_serializer_context() | more
         return Response(KeyDetailOut(told, context=context).data, status=status)
 
 
@@ -183,6 +186,7 @@ class KeychainDoorsView(OfProperty):
         "create": "EDIT_KEYS",
         "partial_update": "SWITCH_DOORS",
         "destroy": "EDIT_KEYS",
+        "try_now": "SWITCH_DOORS",
     }
 
     def get_queryset(self) -> QuerySet[KeychainDoor]:
@@ -251,6 +255,15 @@ class KeychainDoorsView(OfProperty):
         elif "allow_provisioning" in wish or box is not None:
             issuing.set_permission(keychain_door=door, on=on, before_check_in=box, by=by, now=now)
 
+    @extend_schema(request=None, responses=KeychainDoorOut)
+    def try_now(self, request: Request, key_id: int, pk: int) -> Response:
+        """End the pause before the next attempt at this door's lock: all that waits there for its time is tried now."""
+        door = self.get_object()
+        lock = Lock.objects.filter(door_id=door.door_id).first()
+        if lock is not None:
+            provisioning.try_now(lock_id=lock.pk, now=timezone.now())
+        return Response(KeychainDoorOut(self._answer(door.key, door.pk)).data)
+
     @extend_schema(responses={200: RemovedOut})
     def destroy(self, request: Request, key_id: int, pk: int) -> Response:
         """Take a door out of a key; what is on its lock is removed from it."""
@@ -297,7 +310,7 @@ def found(
 ) -> QuerySet[Key]:
     """The hotel's keys that were asked for; no condition makes the database read them all."""
     keys = _in_state(keys, asked.get("state", ""), now)
-    keys = _waiting(keys, property_id, asked)
+    keys = _waiting(keys, property_id, asked, now)
     if "door" in asked:
         opened = KeychainDoor.objects.filter(door_id=asked["door"], removed_at=None)
         keys = keys.filter(pk__in=opened.values("key_id"))
@@ -314,23 +327,30 @@ def _in_state(keys: QuerySet[Key], state: str, now: datetime) -> QuerySet[Key]:
         case "upcoming":
             return live.filter(starts_at__gt=now, departed_at=None)
         case "current":
-            return live.filter(starts_at__lte=now, ends_at__gt=now, departed_at=None)
+            return live.filter(starts_at__lte=now, over_at__gt=now)
         case "past":
-            return live.filter(Q(ends_at__lte=now) | Q(departed_at__isnull=False))
+            return live.filter(over_at__lte=now)
         case _:
             return live
 
 
-def _waiting(keys: QuerySet[Key], property_id: int, asked: Mapping[str, Any]) -> QuerySet[Key]:
-    """By the rule's last answer, which lists may use; the answer beside each key is asked anew."""
-    places = Assignment.objects.filter(property_id=property_id).exclude(waits="")
+def _waiting(
+    keys: QuerySet[Key], property_id: int, asked: Mapping[str, Any], now: datetime
+) -> QuerySet[Key]:
+    """By the rule's last answer, which lists may use; the answer beside each key is asked anew.
+
+    What is over waits for nothing: that bounds the search for the few that do.
+    """
+    live = Assignment.objects.filter(property_id=property_id).exclude(waits="")
+    places = live.exclude(headline=Hold.REMOVAL_PENDING.value)
     if "waits" in asked:
-        keys = keys.filter(pk__in=places.filter(waits=asked["waits"]).values("key_id"))
+        wanted = places.filter(waits=asked["waits"], key_id=OuterRef("pk"))
+        keys = keys.filter(Exists(wanted), over_at__gt=now)
     match asked.get("pending"):
         case True:
-            return keys.filter(pk__in=places.values("key_id"))
+            return keys.filter(Exists(places.filter(key_id=OuterRef("pk"))), over_at__gt=now)
         case False:
-            return keys.exclude(pk__in=places.values("key_id"))
+            return keys.filter(~Exists(places.filter(key_id=OuterRef("pk"))))
         case _:
             return keys
 
@@ -339,7 +359,7 @@ def _named(keys: QuerySet[Key], property_id: int, text: str) -> QuerySet[Key]:
     if not any(character.isdigit() for character in text):
         return keys.filter(label__icontains=text)
     stays = Reservation.objects.filter(property_id=property_id, number__startswith=text)
-    return keys.filter(reservation_id__in=stays.values("id"))
+    return keys.filter(numbered(stays.values_list("id", flat=True)))
 
 
 # Bodies become wishes -------------------------------------------------------------------------------

@@ -13,8 +13,9 @@ from rest_framework import serializers
 
 from keys.explaining import DoorAnswer, KeyAnswer
 from keys.models import Credential, KeychainDoor, Person
+from keys.pms_codes import ShownState, shown_in_pms
 from keys.rules import Action, Hold, OnLock, Permission, Waits
-from locks.api import Id, Input, Moment, Shape, Text, WallTime
+from locks.api_kit import Id, Input, Moment, Shape, Text, WallTime
 from locks.drivers import Kind
 from locks.models import KindChoice
 
@@ -96,8 +97,16 @@ class KeychainDoorOut(DoorShortOut):
     permission = serializers.ChoiceField(choices(Permission), source="keychain_door.permission")
     permission_since = Moment(source="keychain_door.permission_since")
     removed_at = Moment(source="keychain_door.removed_at", allow_null=True)
+    leaving_since = Moment(
+        source="keychain_door.leaving_since",
+        allow_null=True,
+        help_text="Since when the guest has moved out; it opens until the new room does.",
+    )
     removing = serializers.BooleanField(
         help_text="Something is still to come off this lock; until then the door may still open."
+    )
+    pauses = serializers.BooleanField(
+        help_text="The next attempt at the lock waits for its time; `try-now` ends that."
     )
     window = serializers.SerializerMethodField()
     weekdays = serializers.SerializerMethodField()
@@ -193,12 +202,22 @@ class PersonOut(Shape):
         return CredentialOut(live, many=True, context=self.context).data
 
 
+class ShownInPMSOut(Shape):
+    """Whether the PMS shows the key's Door Code."""
+
+    pms = serializers.CharField()
+    state = serializers.ChoiceField(choices(ShownState))
+    sentence = serializers.CharField(help_text="The state and its reason, in the portal's words.")
+    written_at = Moment(allow_null=True)
+
+
 class KeyDetailOut(KeyOut):
     """A key with its people, codes, doors and reasons, and where staff's times and the PMS's differ."""
 
     doors = KeychainDoorOut(many=True)
     people = serializers.SerializerMethodField()
     notices = serializers.SerializerMethodField()
+    shown_in_pms = serializers.SerializerMethodField()
     starts_by_staff = serializers.BooleanField(source="key.starts_by_staff")
     ends_by_staff = serializers.BooleanField(source="key.ends_by_staff")
     pms_starts_at = Moment(source="key.pms_starts_at", allow_null=True)
@@ -217,6 +236,12 @@ class KeyDetailOut(KeyOut):
             .order_by("-is_main", "id")
         )
         return PersonOut(people, many=True, context=self.context).data
+
+    @extend_schema_field(ShownInPMSOut(allow_null=True))
+    def get_shown_in_pms(self, answer: KeyAnswer) -> Any:
+        """Whether the PMS shows the Door Code; null for a key without a reservation."""
+        shown = shown_in_pms(answer.key, now=self.context["now"])
+        return ShownInPMSOut(shown).data if shown else None
 
     def get_notices(self, answer: KeyAnswer) -> list[str]:
         """What concerns the key as a whole: no room, room not mapped, staff's times against the PMS's."""

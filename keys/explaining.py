@@ -6,12 +6,15 @@ The rule decides and ``wording`` speaks; this file only brings them the facts, w
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from django.db.models import QuerySet
 
 from keys import wording
-from keys.facts import COLUMNS, Answer, Row, answer
+from keys.facts import COLUMNS, Answer, Row, answer, as_if_released, times_of
 from keys.models import Assignment, Credential, Key, KeychainDoor
+from keys.provisioning import PAUSES
 from keys.rules import (
     Action,
     Hold,
@@ -23,7 +26,9 @@ from keys.rules import (
     is_pending,
 )
 from locks.clock import zone
-from locks.models import Door, Episode, Lock
+from locks.log_models import Episode
+from locks.models import Door, Lock
+from pms.models import Reservation
 
 PROOFS = {
     "asked": "asked",
@@ -33,6 +38,7 @@ PROOFS = {
     "used": "used at the door",
 }
 KINDS = {"door_code": "Door Code", "smartkey": "SmartKey", "keycard": "Keycard"}
+_ROOM = KeychainDoor.Origin.ROOM
 CHECK_INS = {
     "front_desk": "at the front desk",
     "online": "online",
@@ -72,7 +78,9 @@ class PlaceAnswer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DoorAnswer:
-    """One door of a key. ``removing`` says that something is still to come off its lock."""
+    """One door of a key. ``removing`` says that something is still to come off its lock; ``leaving`` that the guest has
+    moved out and it opens until the new room does; ``pauses`` that the next attempt waits for its time though it could be
+    made now."""
 
     keychain_door: KeychainDoor
     door: Door
@@ -86,11 +94,16 @@ class DoorAnswer:
     places: list[PlaceAnswer]
     window: tuple[datetime, datetime]
     removing: bool
+    leaving: bool
+    pauses: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyAnswer:
-    """One key. ``is_active`` means in its window and confirmed on all its doors; ``switch`` is on, off or mixed."""
+    """One key. ``is_active`` means in its window and confirmed on all its doors; ``switch`` is on, off or mixed.
+
+    ``headline`` of a key that opens no door says why it has none.
+    """
 
     key: Key
     state: str
@@ -113,19 +126,25 @@ def state_of(key: Key, *, now: datetime) -> str:
 
 
 def explain_key(*, key: Key, now: datetime) -> KeyAnswer:
-    """Everything about one key."""
-    return explain_keys(keys=[key], now=now)[key.pk]
+    """Everything about one key, and whether an earlier guest may still enter."""
+    told = explain_keys(keys=[key], now=now)[key.pk]
+    return replace(told, notices=told.notices + _touching(told.key) + _ghosts(told))
 
 
-def explain_keys(*, keys: Sequence[Key], now: datetime) -> dict[int, KeyAnswer]:
-    """Everything about these keys, with the same number of queries for one as for fifty."""
+def explain_keys(
+    *, keys: Sequence[Key], now: datetime, released: Permission | None = None
+) -> dict[int, KeyAnswer]:
+    """Everything about these keys, with the same number of queries for one as for fifty.
+
+    With ``released``, what would be if doors that an outage holds had that permission.
+    """
     ids = [key.pk for key in keys]
     doors = KeychainDoor.objects.filter(key_id__in=ids).select_related(
         "door__lock__gateway", "door__lock__account", "outage"
     )
     places = Assignment.objects.filter(key_id__in=ids).select_related("credential__person__guest")
     rows = {
-        values[0]: Row._make(values)
+        values[0]: as_if_released(Row._make(values), released)
         for values in Assignment.objects.filter(key_id__in=ids).values_list(*COLUMNS)
     }
     by_door: dict[int, list[Assignment]] = {}
@@ -161,24 +180,29 @@ def _explain(
     ]
     live = [door for door in told if door.keychain_door.removed_at is None]
     state = state_of(key, now=now)
-    pending = [door for door in live if door.is_pending]
-    confirmed = bool(live) and all(
-        place.on_lock is OnLock.CURRENT for door in live for place in door.places
+    meant = [door for door in live if not door.leaving]
+    pending = [door for door in meant if door.is_pending]
+    confirmed = bool(meant) and all(
+        place.on_lock is OnLock.CURRENT for door in meant for place in door.places
     )
     switches = {door.switch_on for door in live}
     first = min(pending, key=lambda door: _urgency(door.waits), default=None)
     removing = next((door for door in told if door.removing), None)
     shown = first or removing
+    notices = _notices(key, live, now) + _at_odds(key, doors, live)
+    headline = shown.headline if shown else ""
+    if not live and state in {"Current", "Upcoming"}:
+        headline = headline or next(iter(notices), "")
     return KeyAnswer(
         key=key,
         state=state,
         is_active=state == "Current" and confirmed and not pending,
         is_pending=bool(pending),
         waits=first.waits if first else Waits.NOTHING,
-        headline=shown.headline if shown else "",
+        headline=headline,
         switch="mixed" if len(switches) > 1 else ("on" if True in switches else "off"),
         doors=told,
-        notices=_notices(key, live, now),
+        notices=notices,
     )
 
 
@@ -218,6 +242,12 @@ def _explain_door(
             hold in {Hold.STILL_ON_LOCK, Hold.REMOVAL_PENDING}
             for place in told
             for hold in (reason.hold for reason in place.reasons)
+        ),
+        leaving=door.leaving_since is not None,
+        pauses=any(
+            reason.hold in PAUSES and reason.next_at is not None and reason.next_at > now
+            for place in told
+            for reason in place.reasons
         ),
     )
 
@@ -273,18 +303,19 @@ def _scene(key: Key, door: KeychainDoor, row: Row, told: Answer, now: datetime) 
     lock: Lock | None = getattr(door.door, "lock", None)
     gateway = lock.gateway if lock else None
     stay = key.reservation
-    opens_at = row.starts_at - timedelta(minutes=row.lead_minutes)
+    opens_at = times_of(row).opens_at or row.starts_at
     offline = gateway if told.facts.reach is Reach.GATEWAY_OFFLINE else lock
     unreachable = told.facts.reach in {Reach.GATEWAY_OFFLINE, Reach.LOCK_OFFLINE}
     return wording.Scene(
         now=now,
         zone=zone(key.property.timezone),
         door=door.door.name,
-        pms=stay.integration.adapter.title() if stay else "the PMS",
+        pms=stay.integration.pms_name() if stay else "the PMS",
         check_in=CHECK_INS[key.property.check_in_rule],
         opens_at=opens_at,
         ends_at=row.ends_at,
         retry_at=row.lock_next_try_at if unreachable else row.retry_at,
+        tries=row.tries,
         lead_minutes=row.lead_minutes,
         offline_since=offline.offline_since if offline else None,
         last_word_at=stay.integration.last_word_at if stay else None,
@@ -338,18 +369,71 @@ def _notices(key: Key, live: list[DoorAnswer], now: datetime) -> list[str]:
             else "The reservation has no room yet."
         )
     tz = zone(key.property.timezone)
-    if key.starts_by_staff and key.pms_starts_at not in {None, key.starts_at}:
-        notices.append(_conflict("arrival", key.pms_starts_at, tz))
-    if key.ends_by_staff and key.pms_ends_at not in {None, key.ends_at}:
-        notices.append(_conflict("departure", key.pms_ends_at, tz))
+    for what, is_staffs, mine, theirs in (
+        ("arrival", key.starts_by_staff, key.starts_at, key.pms_starts_at),
+        ("departure", key.ends_by_staff, key.ends_at, key.pms_ends_at),
+    ):
+        if theirs not in {None, mine}:
+            notices.append(_conflict(what, theirs, tz, is_staffs=is_staffs))
     notices += _notes(live)
     return notices
 
 
-def _conflict(what: str, moment: datetime | None, tz: object) -> str:
+def _at_odds(key: Key, doors: Sequence[KeychainDoor], live: Sequence[DoorAnswer]) -> list[str]:
+    """Where the keychain is not the rooms that the PMS means: a move that is not done, a door that staff took out."""
+    new = [
+        door.door.name for door in live if door.keychain_door.origin == _ROOM and not door.leaving
+    ]
+    moved = [wording.moved_out(door.door.name, new) for door in live if door.leaving]
+    out = [door.door.name for door in doors if door.removed_by_staff] if not key.revoked_at else []
+    return moved + [f"Staff took {name} out of the keychain; the PMS means it." for name in out]
+
+
+def _ghosts(told: KeyAnswer) -> list[str]:
+    """Doors of this key on whose locks something of an earlier guest is not proven to be gone."""
+    doors = [d.door.pk for d in told.doors if d.keychain_door.removed_at is None]
+    if told.state not in {"Upcoming", "Current"}:
+        return []
+    others = Assignment.objects.filter(
+        property_id=told.key.property_id, lock__isnull=False, lock__door__in=doors
+    ).exclude(key_id=told.key.pk)
+    ended = others.filter(headline=Hold.REMOVAL_PENDING.value)
+    moved = others.filter(
+        keychain_door__leaving_since__isnull=False, written_revision__isnull=False
+    )
+    said = "An earlier guest’s code may still open {}: its removal is pending."
+    still = "A guest who moved out of {} can still open it: their new room is not written yet."
+    return [said.format(name) for name in _lock_doors(ended)] + [
+        still.format(name) for name in _lock_doors(moved)
+    ]
+
+
+def _lock_doors(places: QuerySet[Assignment]) -> list[str]:
+    names = places.order_by("lock__door__name").values_list("lock__door__name", flat=True)
+    return [str(name) for name in names.distinct()]
+
+
+def _touching(key: Key) -> list[str]:
+    """The other stays that are one with the key's own."""
+    stays = Reservation.objects.filter(continuation__key=key).order_by("arrival_on", "id")
+    return [_touching_stay(key, stay) for stay in stays]
+
+
+def _touching_stay(key: Key, stay: Reservation) -> str:
+    own = key.reservation
+    if own is None or stay.arrival_on < own.arrival_on:
+        return f"Began with reservation {stay.number}: the code stayed the same."
+    until = f"{stay.departure_on.day} {stay.departure_on:%b}"
+    return f"Goes on as reservation {stay.number} until {until}: one code, no gap in between."
+
+
+def _conflict(what: str, moment: datetime | None, tz: object, *, is_staffs: bool) -> str:
+    """Where a time is not the PMS's: it is staff's, or does not fit the other one, which is."""
     local = moment.astimezone(tz) if moment else None  # type: ignore[arg-type]
     said = f"{local:%H:%M} on {local.day} {local:%b}" if local else "nothing"
-    return f"Staff set the {what}; the PMS says {said}."
+    if is_staffs:
+        return f"Staff set the {what}; the PMS says {said}."
+    return f"The PMS says {said} for the {what}, which does not fit the time that staff set."
 
 
 def _notes(live: list[DoorAnswer]) -> list[str]:
@@ -359,15 +443,18 @@ def _notes(live: list[DoorAnswer]) -> list[str]:
     return sorted(notes)
 
 
-def door_episode_checks(*, episode: Episode, now: datetime) -> list[str]:
-    """The two checks that 4117 asks for, made now: "Allow Provisioning: on." and "Lock: offline since 21:02."."""
-    place = (
-        Assignment.objects.filter(pk=episode.assignment_id)
-        .select_related("keychain_door", "lock__gateway", "property")
-        .first()
-    )
-    if place is None:
-        return []
+def episode_checks(*, episodes: Sequence[Episode], now: datetime) -> dict[int, list[str]]:
+    """By episode the two checks that 4117 asks for, made now: "Allow Provisioning: on." and "Lock: offline since 21:02."."""
+    rows = Assignment.objects.select_related("keychain_door", "lock__gateway", "property")
+    places = rows.in_bulk([episode.assignment_id for episode in episodes])
+    return {
+        episode.pk: _checks(places[episode.assignment_id], now)
+        for episode in episodes
+        if episode.assignment_id in places
+    }
+
+
+def _checks(place: Assignment, now: datetime) -> list[str]:
     tz = zone(place.property.timezone)
     scene = wording.Scene(now=now, zone=tz)
     switch = "on" if Permission(place.keychain_door.permission).is_on else "off"

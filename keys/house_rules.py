@@ -11,6 +11,7 @@ from django.db import transaction
 
 from keys import provisioning
 from keys.refusal import Refused
+from keys.rule_changes import keep_in_house
 from locks.bell import ring
 from locks.clock import zone_names
 from locks.history import Actor, acting
@@ -18,8 +19,8 @@ from locks.models import Property
 from locks.pulse import bump
 from pms.models import Reservation
 
-MOVES_WINDOWS = {"timezone", "arrival_time", "departure_time", "mode"}
-"""What changes the windows or the existence of keys, so that reservations must be followed again."""
+FOLLOWED = {"timezone", "arrival_time", "departure_time", "mode", "common_doors"}
+"""What changes the windows, the doors or the existence of keys, so that reservations must be followed again."""
 
 
 def change_property(
@@ -29,18 +30,27 @@ def change_property(
     by: Actor,
     now: datetime,
 ) -> Property:
-    """Change fields of a property. Raises Refused. Nothing is stored when nothing differs."""
+    """Change fields of a property. Raises Refused. Nothing is stored when nothing differs.
+
+    A check-in that becomes required takes no code from guests who are in house.
+    """
     if "timezone" in changes and changes["timezone"] not in zone_names():
         raise Refused("timezone", "That is not a time zone: pick one like Europe/Lisbon.")
     with transaction.atomic(), acting(by):
-        kept = Property.objects.select_for_update().get(pk=property.pk)
+        # no_key: rows that point at the property are written meanwhile by who may wait for us.
+        kept = Property.objects.select_for_update(no_key=True).get(pk=property.pk)
         different = {name for name, value in changes.items() if getattr(kept, name) != value}
         if not different:
             return kept
+        if kept.guest_messages == Property.GuestMessages.OFF and "guest_messages" in different:
+            kept.guest_messages_since = now
+        if "check_in_rule" in different:
+            rule = changes["check_in_rule"]
+            keep_in_house(property=kept, check_in_rule=rule, by=by, now=now)
         for name in different:
             setattr(kept, name, changes[name])
         kept.save()
-        if different & MOVES_WINDOWS:
+        if different & FOLLOWED:
             Reservation.objects.filter(
                 property=kept,
                 state__in=[Reservation.State.EXPECTED, Reservation.State.IN_HOUSE],

@@ -16,12 +16,14 @@ from collections.abc import Sequence
 from datetime import datetime, time
 
 from django.db import transaction
+from django.db.models import QuerySet
 
 from keys import allocation
 from keys.keychain import (
     ALL_WEEK,
     CredentialWish,
     DoorWish,
+    LockedDoor,
     PersonWish,
     changed,
     check_door,
@@ -33,16 +35,17 @@ from keys.keychain import (
     leave_door,
     locked,
     locked_door,
-    look_again,
+    locked_doors,
     place,
     reserve_again,
     with_linked,
 )
+from keys.ledger import mark
 from keys.models import Assignment, Credential, Key, KeychainDoor, Person
 from keys.refusal import Refused
 from keys.rules import Permission
 from locks.drivers import Kind
-from locks.history import Actor, acting, change_in_bulk
+from locks.history import Actor, acting, change_in_bulk, check_version
 from locks.models import Property
 from pms.models import Integration
 
@@ -81,7 +84,10 @@ def make_key(
         for wish in wishes:
             join_door(key, wish, now=now)
         for place, wanted in enumerate(people):
-            join_person(key, wanted, is_main=place == 0, now=now)
+            try:
+                join_person(key, wanted, is_main=place == 0, now=now)
+            except Refused as refused:
+                raise Refused(refused.field, refused.message, place=place) from None
         changed(key.property_id)
     return key
 
@@ -91,12 +97,17 @@ def edit_key(
     key: Key,
     starts_at: datetime | None = None,
     ends_at: datetime | None = None,
+    seen: int | None = None,
     by: Actor,
     now: datetime,
 ) -> Key:
-    """Set the key's window. A time given here is staff's word and survives the PMS. Raises Refused."""
+    """Set the key's window. A time given here is staff's word and survives the PMS. Raises Refused.
+
+    ``seen`` is the version that the caller decided on; raises ChangedMeanwhile when there is a newer one.
+    """
     with transaction.atomic(), acting(by):
         key = locked(key)
+        check_version(key, seen)
         start, end = starts_at or key.starts_at, ends_at or key.ends_at
         check_window(start, end)
         from_pms = key.reservation_id is not None
@@ -189,22 +200,36 @@ def set_permissions(
     target = Permission.HELD_BY_STAFF
     if on:
         target = Permission.ALLOWED_BEFORE_CHECK_IN if before_check_in else Permission.AUTOMATIC
+    return [door.id for door in switch_many(doors, target, by=by, now=now)]
+
+
+def switch_many(
+    doors: QuerySet[KeychainDoor],
+    target: Permission,
+    *,
+    by: Actor,
+    now: datetime,
+    marks: bool = True,
+) -> list[LockedDoor]:
+    """Give these doors that permission, each with its historical row; returns those that it changed.
+
+    Without ``marks`` the caller has them looked at, which for thousands costs less in one go.
+    """
     with transaction.atomic():
-        ids = list(doors.order_by("id").values_list("id", flat=True))
-        switched = change_in_bulk(
+        found = locked_doors(doors)
+        ids = change_in_bulk(
             model=KeychainDoor,
-            ids=ids,
+            ids=[door.id for door in found],
             changes={"permission": target.value, "permission_since": now},
             by=by,
             now=now,
         )
-        touched = Assignment.objects.filter(keychain_door_id__in=switched)
-        properties: set[int | None] = set(touched.values_list("property_id", flat=True))
-        touched.update(next_attempt_at=now)
-        for each in properties or {property_id}:
-            if each is not None:
-                changed(each)
-    return switched
+        if marks:
+            mark(Assignment.objects.filter(keychain_door_id__in=ids), now=now)
+        for hotel in sorted({door.property_id for door in found}):
+            changed(hotel)
+    switched = set(ids)
+    return [door for door in found if door.id in switched]
 
 
 def edit_door(
@@ -217,12 +242,17 @@ def edit_door(
     weekdays: int = ALL_WEEK,
     from_hour: time | None = None,
     to_hour: time | None = None,
+    seen: int | None = None,
     by: Actor,
     now: datetime,
 ) -> KeychainDoor:
-    """Save the Edit Door form: the switch and the door's own window and limits. Raises Refused."""
+    """Save the Edit Door form: the switch and the door's own window and limits. Raises Refused.
+
+    ``seen`` is the version that the caller decided on; raises ChangedMeanwhile when there is a newer one.
+    """
     with transaction.atomic(), acting(by):
         door = locked_door(keychain_door)
+        check_version(door, seen)
         key = door.key
         check_window(starts_at or key.starts_at, ends_at or key.ends_at)
         check_limits(weekdays, from_hour, to_hour)
@@ -252,10 +282,14 @@ def add_door(*, key: Key, wish: DoorWish, by: Actor, now: datetime) -> KeychainD
 
 
 def remove_door(*, keychain_door: KeychainDoor, by: Actor, now: datetime) -> None:
-    """Take a door out of a keychain; what is on its lock is removed from it."""
+    """Take a door out of a keychain; what is on its lock is removed from it.
+
+    The PMS does not bring it back, unless it was the old room of a guest who moved and may move back.
+    """
     with transaction.atomic(), acting(by):
         door = locked_door(keychain_door)
-        leave_door(door, now=now)
+        was_leaving = door.leaving_since is not None
+        leave_door(door, now=now, by_staff=not was_leaving)
         changed(door.property_id)
 
 
@@ -283,7 +317,7 @@ def regenerate(
     wish = CredentialWish(kind=Kind(credential.kind), policy=policy, requested=requested)
     with transaction.atomic(), acting(by):
         locked(credential.key)
-        fresh = Credential.objects.select_for_update().get(pk=credential.pk)
+        fresh = Credential.objects.select_for_update(no_key=True).get(pk=credential.pk)
         allocation.redraw(credential=fresh, wish=wish, now=now)
         changed(fresh.property_id)
     return fresh
@@ -305,7 +339,7 @@ def restore(*, key: Key, by: Actor, now: datetime) -> Key:
         if key.revoked_at is None:
             raise Refused("key", "This key is not revoked.")
         check_window(key.starts_at, key.ends_at)
-        key.revoked_at, key.revoked_because = None, ""
+        key.revoked_at, key.revoked_because, key.reopened_at = None, "", now
         key.save()
         reserve_again(key, now=now)
         place(key, now=now)
@@ -319,5 +353,5 @@ def _switch(door: KeychainDoor, *, on: bool, before_check_in: bool | None, now: 
         return False
     door.permission, door.permission_since = permission.value, now
     door.save()
-    look_again(door.assignments.all(), now=now)
+    mark(door.assignments.all(), now=now)
     return True

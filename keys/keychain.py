@@ -10,11 +10,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, time
 from functools import partial
+from typing import NamedTuple
 
 from django.db import IntegrityError, transaction
 from django.db.models import Q, QuerySet
 
 from keys import allocation
+from keys.ledger import mark, next_mark
 from keys.models import Assignment, Credential, Guest, Key, KeychainDoor, Person
 from keys.refusal import Refused
 from keys.rules import Permission
@@ -89,16 +91,38 @@ def check_door(property: Property, wish: DoorWish) -> None:  # noqa: A002
 
 
 def locked(key: Key) -> Key:
-    return Key.objects.select_for_update(of=("self",)).select_related("property").get(pk=key.pk)
+    rows = Key.objects.select_for_update(of=("self",), no_key=True).select_related("property")
+    return rows.get(pk=key.pk)
 
 
 def locked_door(keychain_door: KeychainDoor) -> KeychainDoor:
     locked(keychain_door.key)
     return (
-        KeychainDoor.objects.select_for_update(of=("self",))
+        KeychainDoor.objects.select_for_update(of=("self",), no_key=True)
         .select_related("key__property", "key__reservation__integration", "door")
         .get(pk=keychain_door.pk)
     )
+
+
+class LockedDoor(NamedTuple):
+    """A door of a keychain that is locked until the transaction ends."""
+
+    id: int
+    key_id: int
+    property_id: int
+
+
+def locked_doors(doors: QuerySet[KeychainDoor]) -> list[LockedDoor]:
+    """These doors of any keys, which are locked before their doors are; those that still match by then."""
+    keys = Key.objects.filter(pk__in=doors.values("key_id"))
+    list(keys.select_for_update(of=("self",), no_key=True).order_by("id").values_list("id"))
+    rows = doors.select_for_update(of=("self",), no_key=True).order_by("id")
+    return [LockedDoor._make(row) for row in rows.values_list("id", "key_id", "property_id")]
+
+
+def locked_places(key: Key) -> list[Assignment]:
+    """All places of a key, locked by id as delivery locks them."""
+    return list(key.assignments.select_for_update(of=("self",), no_key=True).order_by("id"))
 
 
 def changed(property_id: int) -> None:
@@ -107,18 +131,34 @@ def changed(property_id: int) -> None:
 
 
 def with_linked(property: Property, doors: Sequence[DoorWish]) -> list[DoorWish]:  # noqa: A002
-    """The doors asked for, then those that open together with them, each once."""
+    """The doors asked for, then those that open together with them, each once.
+
+    With a room's door that is also every common door without rooms, if the property chose so.
+    """
     wishes = {wish.door.pk: wish for wish in doors}
     for link in linked_doors(property.pk, wishes):
-        if link.linked_id not in wishes:
-            like = wishes[link.door_id]
-            wishes[link.linked_id] = DoorWish(
-                door=link.linked,
-                allow=like.allow,
-                before_check_in=like.before_check_in,
-                origin=KeychainDoor.Origin.LINKED,
-            )
+        wishes.setdefault(link.linked_id, _together(link.linked, wishes[link.door_id]))
+    of_a_room = next((wish for wish in doors if wish.door.type in Door.OF_A_ROOM), None)
+    if of_a_room is not None and property.common_doors == Property.CommonDoors.ALL:
+        for door in doors_without_rooms(property.pk):
+            wishes.setdefault(door.pk, _together(door, of_a_room))
     return list(wishes.values())
+
+
+def _together(door: Door, like: DoorWish) -> DoorWish:
+    return DoorWish(
+        door=door,
+        allow=like.allow,
+        before_check_in=like.before_check_in,
+        origin=KeychainDoor.Origin.LINKED,
+    )
+
+
+def doors_without_rooms(property_id: int) -> list[Door]:
+    """The common doors in use to which no door is linked and no room of the PMS is mapped: a property chooses for them."""
+    doors = Door.objects.filter(property_id=property_id, archived_at=None)
+    bare = doors.filter(links_to_me=None, room_doors=None).exclude(type__in=Door.OF_A_ROOM)
+    return list(bare.order_by("id"))
 
 
 def linked_doors(property_id: int, door_ids: Iterable[int]) -> list[DoorLink]:
@@ -139,7 +179,8 @@ def join_door(
         )
     door = KeychainDoor.objects.filter(key=key, door=wish.door).first()
     door = door or KeychainDoor(property_id=key.property_id, key=key, door=wish.door)
-    door.origin, door.removed_at = wish.origin, None
+    door.origin, door.removed_at, door.removed_by_staff = wish.origin, None, False
+    door.leaving_since = None
     door.permission, door.permission_since, door.outage = permission, now, None
     if outage_id is not None:
         door.permission, door.outage_id = Permission.HELD_BY_OUTAGE.value, outage_id
@@ -151,16 +192,13 @@ def join_door(
     return door
 
 
-def look_again(places: QuerySet[Assignment], *, now: datetime) -> None:
-    """Mark these places due, locking them by id as delivery does, so that neither waits for the other in a circle."""
-    ids = list(places.select_for_update(of=("self",)).order_by("id").values_list("id", flat=True))
-    Assignment.objects.filter(pk__in=ids).update(next_attempt_at=now)
-
-
-def leave_door(door: KeychainDoor, *, now: datetime) -> None:
-    door.removed_at = now
+def leave_door(door: KeychainDoor, *, now: datetime, by_staff: bool = False) -> None:
+    """Take a door out of its keychain. What staff take out though the PMS means it stays out until they add it again or
+    the PMS means another."""
+    door.leaving_since, door.removed_at = None, now
+    door.removed_by_staff = by_staff and door.origin != KeychainDoor.Origin.STAFF
     door.save()
-    look_again(door.assignments.all(), now=now)
+    mark(door.assignments.all(), now=now)
 
 
 def join_person(key: Key, wanted: PersonWish, *, is_main: bool, now: datetime) -> Person:
@@ -186,7 +224,7 @@ def place(key: Key, *, now: datetime) -> None:
     locks = {
         lock.door_id: lock for lock in Lock.objects.filter(door__in=[d.door_id for d in doors])
     }
-    existing = {(a.credential_id, a.door_id): a for a in key.assignments.all()}
+    existing = {(a.credential_id, a.door_id): a for a in locked_places(key)}
     live = key.credentials.filter(retired_at=None, person__removed_at=None)
     for credential in live:
         for door in doors:
@@ -250,7 +288,7 @@ def _same_place(
     place.revision += int(rewrite)
     if place.lock_id is None and lock is not None:
         place.lock, place.writer_id = lock, lock.writer_id
-    place.next_attempt_at = now
+    place.next_attempt_at = next_mark(place.next_attempt_at, now)
     place.save(
         update_fields=["starts_at", "ends_at", "revision", "lock", "writer", "next_attempt_at"]
     )
@@ -261,11 +299,12 @@ def end_by_revoking(key: Key, *, because: str, now: datetime) -> None:
         return
     key.revoked_at, key.revoked_because = now, because
     key.save()
-    look_again(key.assignments.all(), now=now)
+    mark(key.assignments.all(), now=now)
 
 
 def reserve_again(key: Key, *, now: datetime) -> None:
     """Take the key's codes back for its doors; a code that another guest was given meanwhile is drawn anew."""
+    locked_places(key)
     for credential in key.credentials.filter(retired_at=None):
         places = credential.assignments.filter(
             Q(reserved_digest=None) | Q(reserved_digest__startswith="stray:"),
@@ -273,7 +312,7 @@ def reserve_again(key: Key, *, now: datetime) -> None:
         )
         try:
             with transaction.atomic():
-                places.update(reserved_digest=credential.secret_digest, next_attempt_at=now)
+                mark(places, now=now, reserved_digest=credential.secret_digest)
         except IntegrityError:
             allocation.replace(credential=credential, because=None, now=now)
-            places.update(reserved_digest=credential.secret_digest, next_attempt_at=now)
+            mark(places, now=now, reserved_digest=credential.secret_digest)

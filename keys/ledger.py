@@ -1,36 +1,37 @@
-"""The rows as a queue: who may write to which lock, what is due there, and the one transaction that settles outcomes.
+"""The rows as a queue: what is due at which lock, and the one transaction that settles outcomes.
 
-Exclusion lives only in the Writer rows (owner, fence, until by the database's clock). A batch first renews the leases it
-speaks for, which locks those rows until it commits; whatever belongs to a lease that was lost is left out. PostgreSQL
-gets set-based statements, SQLite the same meaning row by row.
+Exclusion lives only in the leases (``keys/leases.py``). A batch first renews those that it speaks for, which locks their
+rows until it commits; whatever belongs to a lease that was lost is left out. PostgreSQL gets set-based statements, SQLite
+the same meaning row by row.
+
+Whoever changes several rows locks them in this order, so that nobody waits for another in a circle: reservation, key,
+door of a keychain, credential, writer, assignment, lock and gateway, episode, and the pulse of the hotel last; rows of
+one kind by their ids. Locks leave the key columns alone (``no_key``): a check of a foreign key passes them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from django.db import connection, transaction
-from django.db.models import Q
+from django.db.models import Case, DateTimeField, F, Q, QuerySet, Value, When
 
 from keys.facts import Answer, Row, rows_of
+from keys.leases import Grip, parts, renew
 from keys.models import Assignment, Credential
-from locks import doorlog
+from locks import doorlog, slots
+from locks.columns import array, columns
 from locks.doorlog import Line, Trouble
-from locks.models import Lock, Writer
+from locks.models import Lock
 from locks.pulse import bump
 from locks.vault import decrypt
 
-
-class Grip(NamedTuple):
-    """A lease that was granted: whose, with which fence, and whether the one before ended without a release."""
-
-    writer_id: int
-    fence: int
-    property_id: int
-    unclean: bool
+STEP = timedelta(microseconds=1)
+MARKS_OF_ONE_MOMENT = timedelta(milliseconds=1)
+"""A request may mark a row twice, in two transactions, with the same ``now``; a worker must see that as two marks."""
 
 
 class ReadBack(NamedTuple):
@@ -68,7 +69,11 @@ class Change(NamedTuple):
 
 @dataclass(slots=True)
 class Batch:
-    """All that one transaction shall do, in this order: renew, settle, log, stamp."""
+    """All that one transaction shall do, in this order: renew, settle, log, stamp.
+
+    ``before`` runs ahead of it, in transactions of its own. ``locks`` and ``writers`` are those all of whose rows the
+    effects may mark.
+    """
 
     changes: list[Change] = field(default_factory=list)
     lines: list[tuple[Grip | None, Line]] = field(default_factory=list)
@@ -77,6 +82,22 @@ class Batch:
     effects: list[Callable[[], object]] = field(default_factory=list)
     stamps: list[tuple[Grip, Row]] = field(default_factory=list)
     grips: set[Grip] = field(default_factory=set)
+    before: list[Callable[[], object]] = field(default_factory=list)
+    locks: set[int] = field(default_factory=set)
+    writers: set[int] = field(default_factory=set)
+
+    def add(self, other: Batch) -> None:
+        """Let what another batch shall do travel with this one."""
+        self.changes += other.changes
+        self.lines += other.lines
+        self.troubles += other.troubles
+        self.closed += other.closed
+        self.effects += other.effects
+        self.stamps += other.stamps
+        self.grips |= other.grips
+        self.before += other.before
+        self.locks |= other.locks
+        self.writers |= other.writers
 
 
 class Stamped(NamedTuple):
@@ -94,54 +115,10 @@ class Settled:
     stamped: dict[int, str]
 
 
-def _ms() -> str:
-    if connection.vendor == "postgresql":
-        return "(extract(epoch FROM clock_timestamp()) * 1000)::bigint"
-    return "CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)"
-
-
-def db_time(moment: datetime) -> Any:
-    """A moment as raw SQL on this database compares it."""
-    return connection.ops.adapt_datetimefield_value(moment)
-
-
-def grab(*, owner: str, lease_ms: int, limit: int, now: datetime) -> list[Grip]:
-    """Take the leases of up to ``limit`` free writers that have something due. Never waits for anyone."""
-    due = (
-        f"w.until_ms < {_ms()} AND (EXISTS (SELECT 1 FROM keys_assignment a WHERE a.writer_id = w.id "  # noqa: S608
-        "AND a.next_attempt_at <= %s) OR EXISTS (SELECT 1 FROM locks_lock l WHERE l.writer_id = w.id "
-        "AND l.read_back_at <= %s))"
-    )
-    skip = " FOR UPDATE SKIP LOCKED" if connection.vendor == "postgresql" else ""
-    moment = db_time(now)
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(
-            f"SELECT w.id, w.fence + 1, w.property_id, w.owner <> '' FROM locks_writer w WHERE {due} "  # noqa: S608
-            f"ORDER BY w.id LIMIT %s{skip}",
-            [moment, moment, limit],
-        )
-        grips = [
-            Grip(writer, fence, hotel, bool(unclean))
-            for writer, fence, hotel, unclean in cursor.fetchall()
-        ]
-        for part in _parts(grips, 500):
-            marks = ", ".join(["%s"] * len(part))
-            cursor.execute(
-                f"UPDATE locks_writer SET owner = %s, fence = fence + 1, until_ms = {_ms()} + %s "  # noqa: S608
-                f"WHERE id IN ({marks})",
-                [owner, lease_ms, *(grip.writer_id for grip in part)],
-            )
-    return grips
-
-
-def _parts(items: Sequence[Any], size: int) -> Iterable[Sequence[Any]]:
-    return (items[start : start + size] for start in range(0, len(items), size))
-
-
 def due_at(writer_ids: Sequence[int], *, now: datetime) -> dict[int, Work]:
     """All that is due at these writers, in one statement for the credentials and one for the locks."""
     work = {writer_id: Work([], []) for writer_id in writer_ids}
-    for part in _parts(writer_ids, 5000):
+    for part in parts(writer_ids, 5000):
         due = Assignment.objects.filter(writer_id__in=part, next_attempt_at__lte=now)
         for row in rows_of(due):
             work[row.writer_id or 0].rows.append(row)
@@ -180,11 +157,18 @@ def settle(batch: Batch, *, owner: str, lease_ms: int, now: datetime) -> Settled
     """Do a whole batch in one transaction. What belongs to a lost lease is left out, silently and completely."""
     grips = set(batch.grips) | {c.grip for c in batch.changes if c.grip}
     grips |= {grip for grip, _ in batch.stamps}
+    for each in batch.before:
+        each()
     with transaction.atomic():
         held = renew(grips, owner=owner, lease_ms=lease_ms)
         mine = [c for c in batch.changes if c.grip is None or c.grip.writer_id in held]
-        _lock_in_order({c.row.id for c in mine} | {row.id for _, row in batch.stamps})
+        _lock_in_order(
+            {c.row.id for c in mine} | {r.id for _, r in batch.stamps}, batch.locks, batch.writers
+        )
         done = apply(mine)
+        given_back = [c.row.id for c in mine if c.free and c.row.first_slot is not None]
+        if given_back:
+            slots.free(done.intersection(given_back), now=now)
         dropped = {c.row.id for c in batch.changes} - done
         doorlog.append(
             [line for grip, line in batch.lines if grip is None or grip.writer_id in held]
@@ -206,49 +190,40 @@ def settle(batch: Batch, *, owner: str, lease_ms: int, now: datetime) -> Settled
     return Settled(held, stamped)
 
 
-def _lock_in_order(ids: set[int]) -> None:
-    """Lock these rows by id, as staff's changes do, so that neither waits for the other in a circle."""
-    if ids and connection.vendor == "postgresql":
-        with connection.cursor() as cursor:
-            cursor.execute(
-                "SELECT 1 FROM keys_assignment WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE",
-                [list(ids)],
-            )
-
-
-def renew(grips: set[Grip], *, owner: str, lease_ms: int) -> set[int]:
-    """Prolong these leases and return the writers that are still ours; their rows stay locked until commit."""
-    if not grips:
-        return set()
-    if connection.vendor == "postgresql":
-        with connection.cursor() as cursor:
-            cursor.execute(
-                f"UPDATE locks_writer w SET until_ms = {_ms()} + %s "  # noqa: S608
-                "FROM unnest(%s::bigint[], %s::bigint[]) AS g(id, fence) "
-                "WHERE w.id = g.id AND w.fence = g.fence AND w.owner = %s RETURNING w.id",
-                [lease_ms, [g.writer_id for g in grips], [g.fence for g in grips], owner],
-            )
-            return {row[0] for row in cursor.fetchall()}
-    held: set[int] = set()
+def _lock_in_order(
+    ids: set[int], lock_ids: set[int] | None = None, writer_ids: set[int] | None = None
+) -> None:
+    """Lock these rows, and all of these locks and writers, by id, as staff's changes do."""
+    if connection.vendor != "postgresql" or not (ids or lock_ids or writer_ids):
+        return
+    which, given = ["id = ANY(%s::bigint[])"], [array(ids)]
+    for column, some in (("lock_id", lock_ids), ("writer_id", writer_ids)):
+        if some:
+            which.append(f"{column} = ANY(%s::bigint[]) AND reserved_digest IS NOT NULL")
+            given.append(array(some))
     with connection.cursor() as cursor:
-        for grip in grips:
-            cursor.execute(
-                f"UPDATE locks_writer SET until_ms = {_ms()} + %s "  # noqa: S608
-                "WHERE id = %s AND fence = %s AND owner = %s",
-                [lease_ms, grip.writer_id, grip.fence, owner],
-            )
-            if cursor.rowcount:
-                held.add(grip.writer_id)
-    return held
+        cursor.execute(
+            f"SELECT 1 FROM keys_assignment WHERE {' OR '.join(which)} "  # noqa: S608
+            "ORDER BY id FOR NO KEY UPDATE",
+            given,
+        )
 
 
-def release(grips: Sequence[Grip], *, owner: str) -> None:
-    """Give leases back. One that was lost meanwhile is not ours to give."""
-    for part in _parts(grips, 400):
-        ours = Q()
-        for grip in part:
-            ours |= Q(pk=grip.writer_id, fence=grip.fence)
-        Writer.objects.filter(ours, owner=owner).update(owner="", until_ms=0)
+def mark(places: QuerySet[Assignment], *, now: datetime, **also: Any) -> None:
+    """Mark these places due, and set what else is given. Locks them by id."""
+    fresh = Q(next_attempt_at__gte=now, next_attempt_at__lt=now + MARKS_OF_ONE_MOMENT)
+    later = When(fresh, then=F("next_attempt_at") + STEP)
+    moment = Case(later, default=Value(now), output_field=DateTimeField())
+    with transaction.atomic():
+        rows = places.select_for_update(of=("self",), no_key=True).order_by("id")
+        ids = list(rows.values_list("id", flat=True))
+        Assignment.objects.filter(pk__in=ids).update(next_attempt_at=moment, **also)
+
+
+def next_mark(last: datetime | None, now: datetime) -> datetime:
+    """``now`` as a mark that cannot be taken for the last one, which may have been made at the same moment."""
+    fresh = last is not None and now <= last < now + MARKS_OF_ONE_MOMENT
+    return last + STEP if fresh and last else now
 
 
 _APPLY = """
@@ -260,15 +235,15 @@ UPDATE keys_assignment a SET
   proof = CASE WHEN d.proof = '' THEN a.proof ELSE d.proof END,
   proven_at = COALESCE(d.proven_at, a.proven_at),
   lock_digest = CASE WHEN d.written IS NULL AND d.sent IS NULL THEN NULL ELSE a.lock_digest END,
-  next_attempt_at = CASE WHEN a.next_attempt_at IS NOT DISTINCT FROM d.seen_next THEN d.next
-                         ELSE a.next_attempt_at END,
-  reserved_digest = CASE WHEN d.free AND a.next_attempt_at IS NOT DISTINCT FROM d.seen_next THEN NULL
-                         ELSE a.reserved_digest END
+  next_attempt_at = CASE WHEN a.next_attempt_at IS NOT DISTINCT FROM d.seen_next
+                          AND a.revision = d.seen_revision THEN d.next ELSE a.next_attempt_at END,
+  reserved_digest = CASE WHEN d.free AND a.next_attempt_at IS NOT DISTINCT FROM d.seen_next
+                          AND a.revision = d.seen_revision THEN NULL ELSE a.reserved_digest END
 FROM unnest(%s::bigint[], %s::int[], %s::int[], %s::text[], %s::int[], %s::text[], %s::timestamptz[],
   %s::int[], %s::timestamptz[], %s::text[], %s::text[], %s::timestamptz[], %s::text[],
-  %s::timestamptz[], %s::timestamptz[], %s::timestamptz[], %s::boolean[], %s::int[], %s::int[])
+  %s::timestamptz[], %s::timestamptz[], %s::timestamptz[], %s::boolean[], %s::int[], %s::int[], %s::int[])
   AS d(id, written, sent, address, refused, problem, problem_since, tries, retry_at, waits, headline,
-  headline_since, proof, proven_at, seen_next, next, free, seen_written, seen_sent)
+  headline_since, proof, proven_at, seen_next, next, free, seen_written, seen_sent, seen_revision)
 WHERE a.id = d.id AND a.written_revision IS NOT DISTINCT FROM d.seen_written
   AND a.sent_revision IS NOT DISTINCT FROM d.seen_sent
 RETURNING a.id
@@ -297,6 +272,7 @@ def _values(change: Change) -> tuple[Any, ...]:
         change.free,
         seen.written_revision,
         seen.sent_revision,
+        seen.revision,
     )
 
 
@@ -305,9 +281,8 @@ def apply(changes: Sequence[Change]) -> set[int]:
     if not changes:
         return set()
     if connection.vendor == "postgresql":
-        columns = [list(column) for column in zip(*map(_values, changes), strict=True)]
         with connection.cursor() as cursor:
-            cursor.execute(_APPLY, columns)
+            cursor.execute(_APPLY, columns(map(_values, changes)))
             return {row[0] for row in cursor.fetchall()}
     return {change.row.id for change in changes if _apply_one(change)}
 
@@ -338,7 +313,9 @@ def _apply_one(change: Change) -> bool:
     )
     if not same.update(**values):
         return False
-    unmarked = Assignment.objects.filter(pk=row.id, next_attempt_at=seen.next_attempt_at)
+    unmarked = Assignment.objects.filter(
+        pk=row.id, revision=seen.revision, next_attempt_at=seen.next_attempt_at
+    )
     later: dict[str, Any] = {"next_attempt_at": change.next_at}
     if change.free:
         later["reserved_digest"] = None
@@ -361,11 +338,7 @@ def stamp(rows: Sequence[Row]) -> dict[int, str]:
                 "keys_credential c WHERE a.id = d.id AND c.id = a.credential_id "
                 "AND a.revision = d.revision AND a.next_attempt_at = d.seen "
                 "AND a.sent_revision IS NULL RETURNING a.id, c.secret",
-                [
-                    [row.id for row in rows],
-                    [row.revision for row in rows],
-                    [row.next_attempt_at for row in rows],
-                ],
+                columns((row.id, row.revision, row.next_attempt_at) for row in rows),
             )
             return {row[0]: decrypt(row[1]) for row in cursor.fetchall()}
     return {row.id: secret for row in rows if (secret := _stamp_one(row)) is not None}
@@ -393,6 +366,7 @@ def note(answers: Sequence[Answer], *, now: datetime) -> int:
     if not news:
         return 0
     if connection.vendor == "postgresql":
+        _lock_in_order({told.row.id for told in news})
         return _note_at_once(news, now)
     for told in news:
         since = now if told.headline != told.row.headline else told.row.headline_since
@@ -416,11 +390,9 @@ def _note_at_once(news: Sequence[Answer], now: datetime) -> int:
             "WHERE a.id = d.id AND a.next_attempt_at IS NOT DISTINCT FROM d.seen",
             [
                 now,
-                [told.row.id for told in news],
-                [told.row.next_attempt_at for told in news],
-                [told.next_at for told in news],
-                [told.waits for told in news],
-                [told.headline for told in news],
+                *columns(
+                    (t.row.id, t.row.next_attempt_at, t.next_at, t.waits, t.headline) for t in news
+                ),
             ],
         )
         return int(cursor.rowcount)

@@ -4,12 +4,25 @@ from __future__ import annotations
 
 from django.db import models
 from django.db.models import F, Q
+from django.db.models.functions import Coalesce, Least
 
+from keys.bulk_models import BulkChange, BulkRow
+from keys.recovery_models import Recovery, RecoveryRow, SupportRequest
 from keys.rules import Hold, Permission, Waits
+from keys.telling_models import Alert, GuestMessage  # noqa: F401 - so that Django knows them
 from locks.history import History, Tracked
 from locks.models import Door, KindChoice, Lock, Property, Writer
+from locks.same_hotel import OneHotel
 from locks.vault import EncryptedTextField
 from pms.models import Outage, Reservation
+
+__all__ = [
+    "BulkChange",
+    "BulkRow",
+    "Recovery",
+    "RecoveryRow",
+    "SupportRequest",
+]  # models of this app, found through this file
 
 
 class PermissionChoice(models.TextChoices):
@@ -38,12 +51,14 @@ class Guest(models.Model):
         return self.name
 
 
-class Key(Tracked):
+class Key(OneHotel, Tracked):
     """A guest's access for a window of time, from a reservation or made by staff.
 
     ``starts_at`` and ``ends_at`` (UTC, end excluded) are what counts. ``pms_starts_at`` and ``pms_ends_at`` are what the
     PMS says; they differ only where staff set their own time, which survives the PMS until staff release it.
-    ``label`` and ``search`` carry the guest's name for lists; they and the guests have no history.
+    ``over_at`` is the earlier of the end and the departure. ``reopened_at`` is when it last became valid again after it
+    was revoked. ``carried_from`` is the start of an earlier stay from which the key went on without a gap. ``label``
+    carries the guest's name for lists; it and the guests have no history.
     """
 
     class Revoked(models.TextChoices):
@@ -51,8 +66,12 @@ class Key(Tracked):
         CANCELLED = "cancelled", "Reservation cancelled"
         NO_SHOW = "no_show", "No show"
         DELETED = "deleted", "Reservation deleted in the PMS"
+        LINKED = "linked", "Replaced by the key made by hand"
+        CONTINUED = "continued", "The key of the stay before goes on"
 
-    property = models.ForeignKey(Property, on_delete=models.PROTECT, related_name="keys")
+    property = models.ForeignKey(
+        Property, on_delete=models.PROTECT, related_name="keys", db_index=False
+    )
     reservation = models.OneToOneField(
         Reservation, on_delete=models.PROTECT, null=True, blank=True, related_name="key"
     )
@@ -66,8 +85,15 @@ class Key(Tracked):
     departed_at = models.DateTimeField(null=True, blank=True)
     revoked_at = models.DateTimeField(null=True, blank=True)
     revoked_because = models.CharField(max_length=10, choices=Revoked.choices, blank=True)
+    reopened_at = models.DateTimeField(null=True, blank=True)
+    carried_from = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField()
-    history = History(excluded_fields=["label"])
+    over_at = models.GeneratedField(
+        expression=Least("ends_at", Coalesce("departed_at", "ends_at")),
+        output_field=models.DateTimeField(),
+        db_persist=True,
+    )
+    history = History(excluded_fields=["label", "over_at"])
 
     class Meta:
         constraints = [
@@ -88,10 +114,17 @@ class Key(Tracked):
                 condition=Q(revoked_at=None),
                 name="keys_by_start",
             ),
+            # The start as well, so that what has not begun is passed over without being read.
             models.Index(
-                fields=["property", "ends_at", "id"],
+                fields=["property", "over_at", "id", "starts_at"],
                 condition=Q(revoked_at=None),
                 name="keys_by_end",
+            ),
+            models.Index(fields=["property", "starts_at", "id"], name="keys_all"),
+            models.Index(
+                fields=["property", "created_at"],
+                condition=Q(reservation=None),
+                name="keys_by_hand",
             ),
             models.Index(
                 fields=["property", "-revoked_at", "-id"],
@@ -104,7 +137,23 @@ class Key(Tracked):
         return f"Key {self.pk}"
 
 
-class Person(models.Model):
+class Continuation(OneHotel):
+    """A stay of the key's guest in the key's room that touches the key's own stay: it has no key of its own.
+
+    It comes after the key's own stay, or came before it and is over.
+    """
+
+    property = models.ForeignKey(Property, on_delete=models.PROTECT, related_name="+")
+    key = models.ForeignKey(Key, on_delete=models.PROTECT, related_name="continuations")
+    reservation = models.OneToOneField(
+        Reservation, on_delete=models.PROTECT, related_name="continuation"
+    )
+
+    def __str__(self) -> str:
+        return f"Continuation of key {self.key_id}"
+
+
+class Person(OneHotel):
     """One of the people of a key; each has their own credentials."""
 
     property = models.ForeignKey(Property, on_delete=models.PROTECT, related_name="+")
@@ -122,12 +171,14 @@ class Person(models.Model):
         ]
 
 
-class KeychainDoor(Tracked):
+class KeychainDoor(OneHotel, Tracked):
     """A door in a keychain: Allow Provisioning, and its own window and limits if it has any.
 
     ``permission_since`` is when the permission last changed. Weekdays are a bit per day, Monday first; the limits of
     weekday and hour are shown to staff and stored; no lock enforces them yet. ``removed_at`` ends the door's part in
-    the key while its credentials are taken off.
+    the key while its credentials are taken off. ``leaving_since`` marks the old room of a guest who moved while in
+    house: it keeps the credentials until the new room has them or staff take it out. ``removed_by_staff`` keeps a door
+    that the PMS means out of the keychain.
     """
 
     class Origin(models.TextChoices):
@@ -154,7 +205,9 @@ class KeychainDoor(Tracked):
     weekdays = models.PositiveSmallIntegerField(default=127)
     from_hour = models.TimeField(null=True, blank=True)
     to_hour = models.TimeField(null=True, blank=True)
+    leaving_since = models.DateTimeField(null=True, blank=True)
     removed_at = models.DateTimeField(null=True, blank=True)
+    removed_by_staff = models.BooleanField(default=False)
     history = History()
 
     class Meta:
@@ -180,12 +233,25 @@ class KeychainDoor(Tracked):
                 condition=~Q(permission=Permission.HELD_BY_OUTAGE.value) | Q(outage__isnull=False),
                 name="held_by_which_outage",
             ),
+            models.CheckConstraint(
+                condition=Q(leaving_since=None) | Q(removed_at=None),
+                name="what_left_is_not_leaving",
+            ),
+            models.CheckConstraint(
+                condition=Q(removed_by_staff=False) | Q(removed_at__isnull=False),
+                name="what_staff_removed_is_removed",
+            ),
         ]
         indexes = [
             models.Index(
-                fields=["outage"],
-                condition=Q(permission=Permission.HELD_BY_OUTAGE.value),
+                fields=["property", "outage", "key"],
+                condition=Q(permission=Permission.HELD_BY_OUTAGE.value, removed_at=None),
                 name="doors_held_by_outage",
+            ),
+            models.Index(
+                fields=["key"],
+                condition=Q(leaving_since__isnull=False),
+                name="doors_that_are_leaving",
             ),
         ]
 
@@ -193,11 +259,11 @@ class KeychainDoor(Tracked):
         return f"Keychain door {self.pk}"
 
 
-class Credential(models.Model):
+class Credential(OneHotel):
     """A Door Code, SmartKey or keycard of one person; the same on all doors of the key.
 
     ``revision`` grows with every new secret. ``secret_digest`` finds equal secrets without decrypting. ``note`` tells
-    staff what replaced what, without the codes of others.
+    staff which code was taken and what is used instead, so it lies encrypted like the codes that it names.
     """
 
     class Policy(models.TextChoices):
@@ -213,7 +279,7 @@ class Credential(models.Model):
     secret = EncryptedTextField()
     secret_digest = models.CharField(max_length=64)
     revision = models.PositiveIntegerField(default=1)
-    note = models.CharField(max_length=200, blank=True)
+    note = EncryptedTextField(blank=True, default="")
     drawn_at = models.DateTimeField()
     retired_at = models.DateTimeField(null=True, blank=True)
     history = History(excluded_fields=["secret", "secret_digest", "note"])
@@ -236,7 +302,16 @@ class Recheck(models.Model):
     asked_at = models.DateTimeField()
 
 
-class Assignment(models.Model):
+class ToldPMS(models.Model):
+    """Up to which change of a property the PMS side was told which Door Codes to show."""
+
+    property = models.OneToOneField(
+        Property, on_delete=models.CASCADE, primary_key=True, related_name="told_pms"
+    )
+    pulse = models.BigIntegerField(default=-1)
+
+
+class Assignment(OneHotel):
     """One credential on one door's lock: what is wanted, what is out, what is known, and when to look again.
 
     ``revision`` grows whenever what the lock should hold changes (the secret or the window). ``sent_revision`` is set
@@ -247,16 +322,20 @@ class Assignment(models.Model):
     are the rule's last answer, for lists only: pages about one key ask the rule again.
     """
 
-    property = models.ForeignKey(Property, on_delete=models.PROTECT, related_name="+")
+    property = models.ForeignKey(
+        Property, on_delete=models.PROTECT, related_name="+", db_index=False
+    )
     key = models.ForeignKey(Key, on_delete=models.PROTECT, related_name="assignments")
     credential = models.ForeignKey(Credential, on_delete=models.PROTECT, related_name="assignments")
     keychain_door = models.ForeignKey(
         KeychainDoor, on_delete=models.PROTECT, related_name="assignments"
     )
     door = models.ForeignKey(Door, on_delete=models.PROTECT, related_name="assignments")
-    lock = models.ForeignKey(Lock, on_delete=models.PROTECT, null=True, related_name="assignments")
+    lock = models.ForeignKey(
+        Lock, on_delete=models.PROTECT, null=True, related_name="assignments", db_index=False
+    )
     writer = models.ForeignKey(
-        Writer, on_delete=models.PROTECT, null=True, related_name="assignments"
+        Writer, on_delete=models.PROTECT, null=True, related_name="assignments", db_index=False
     )
     kind = models.CharField(max_length=12, choices=KindChoice.choices)
     reserved_digest = models.CharField(max_length=64, null=True)  # noqa: DJ001 - unique where set
@@ -322,6 +401,16 @@ class Assignment(models.Model):
                 fields=["property", "waits", "starts_at", "key"],
                 condition=~Q(waits=""),
                 name="assignments_waiting",
+            ),
+            models.Index(
+                fields=["property", "starts_at", "key"],
+                condition=Q(headline=Hold.REMOVAL_PENDING.value),
+                name="assignments_to_be_removed",
+            ),
+            models.Index(
+                fields=["property", "id"],
+                condition=Q(reserved_digest__isnull=False),
+                name="assignments_live",
             ),
             models.Index(fields=["lock"], name="assignments_on_lock"),
         ]

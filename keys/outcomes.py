@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from keys.facts import Answer, Row, answer, is_over
-from keys.ledger import Change, Grip
+from keys.leases import Grip
+from keys.ledger import Batch, Change
 from keys.rules import Action, Hold, OnLock, Phase, Reach
-from locks.doorlog import PORTAL, Line, Trouble, handle_of, retry_delay
+from locks.doorlog import PORTAL, Line, Trouble, retry_delay
 from locks.drivers import (
     Cause,
     Held,
@@ -25,9 +26,12 @@ from locks.drivers import (
     Retry,
     Scope,
 )
-from locks.models import Episode, LogCode
+from locks.handles import handle_of
+from locks.log_models import Episode, LogCode
 
 NOT_CONFIRMED = "not_confirmed"
+SENDS = {Action.WRITE, Action.REMOVE}
+UNREACHABLE = {Cause.LOCK_UNREACHABLE, Cause.GATEWAY_UNREACHABLE}
 NOT_WRITTEN, NOT_REMOVED = Episode.Kind.NOT_WRITTEN.value, Episode.Kind.NOT_REMOVED.value
 REJECTIONS = 3
 """So often a lock may refuse without a reason before a person has to look."""
@@ -52,6 +56,19 @@ class Verdict:
     line: Line | None
     troubles: list[Trouble]
     closed: list[tuple[Line, str, bool]]
+
+    def add_to(self, batch: Batch) -> None:
+        """Have it settled with this batch."""
+        batch.changes.append(self.change)
+        if self.line is not None:
+            batch.lines.append((self.change.grip, self.line))
+        batch.troubles += self.troubles
+        batch.closed += self.closed
+
+
+def has_slots(row: Row) -> bool:
+    """Whether its lock keeps no names, but numbered places of which Portal picks one."""
+    return row.first_slot is not None
 
 
 def place_of(row: Row) -> Place:
@@ -97,7 +114,10 @@ def after(
             row = _unsure(sent, pace, now)
     done = outcome.result is Result.CONFIRMED
     proof = outcome.proof.value if done and action is Action.WRITE else ""
-    line = line_of(row, _code(action, outcome.result), now, cause=row.problem, proof=proof)
+    cause = row.problem
+    if action is Action.REMOVE and done and sent.problem == Cause.NO_SPACE.value:
+        cause = sent.problem  # it gave its space to a sooner arrival
+    line = line_of(row, _code(action, outcome.result), now, cause=cause, proof=proof)
     line = line._replace(
         vendor_code=outcome.error.vendor_code[:40] if outcome.error else "",
         revision=sent.sent_revision,
@@ -111,7 +131,8 @@ def _confirmed(sent: Row, action: Action, outcome: Outcome) -> Row:
         written_revision=written,
         sent_revision=None,
         refused_revision=None,
-        address=outcome.address or ("" if written is None else sent.address),
+        address=outcome.address
+        or ("" if written is None and not has_slots(sent) else sent.address),
         problem="",
         problem_since=None,
         tries=0,
@@ -122,7 +143,7 @@ def _confirmed(sent: Row, action: Action, outcome: Outcome) -> Row:
 def _failed(sent: Row, error: LockError | None, pace: Pace, now: datetime) -> Row:
     cause = error.cause.value if error else "unexplained"
     tries = sent.tries + 1
-    pause = retry_delay(tries - 1, pace.soon)
+    pause = retry_delay(tries - 1, pace.soon, of=sent.lock_id or 0)
     if error is not None and error.retry_after_s is not None:
         pause = timedelta(seconds=min(max(error.retry_after_s, 0.1), 60.0))
     final = (
@@ -133,6 +154,8 @@ def _failed(sent: Row, error: LockError | None, pace: Pace, now: datetime) -> Ro
     if cause == Cause.NO_SPACE.value or (cause == Cause.REJECTED.value and tries >= REJECTIONS):
         final = True
     sent = _unreached(sent, cause, now + timedelta(seconds=pace.offline))
+    if sent.problem == Cause.NO_SPACE.value and sent.written_revision == sent.revision:
+        cause = sent.problem  # it goes on giving way until its removal succeeds
     return sent._replace(
         sent_revision=None,
         tries=tries,
@@ -180,11 +203,12 @@ def noted(*, seen: Row, row: Row, grip: Grip | None, now: datetime) -> Verdict:
 
 
 def found(
-    *, seen: Row, held: Held | None, secret: str, grip: Grip, now: datetime
+    *, seen: Row, held: Held | None, secret: str, grip: Grip, pace: Pace, now: datetime
 ) -> tuple[Verdict, bool]:
     """The verdict on reading a lock back, and whether what was believed of this row was wrong.
 
-    A row whose outcome was unknown is not wrong: it was never believed.
+    A row whose outcome was unknown is not wrong: it was never believed. A call that turns out to have been lost is made
+    again at once; one that was lost again waits like any that failed, else a lock that loses all would be called for ever.
     """
     written = _read(seen, held, secret)
     believed = seen.written_revision
@@ -196,6 +220,9 @@ def found(
         row = row._replace(retry_at=None)
     if written == seen.revision:
         row = row._replace(tries=0, problem="", problem_since=None)
+    if unknown and seen.tries > 1 and answer(row, now=now).decision.action in SENDS:
+        pause = retry_delay(seen.tries - 2, pace.soon, of=seen.lock_id or 0)
+        row = row._replace(retry_at=now + pause)
     if held is not None and held.address:
         row = row._replace(address=held.address)
     proof = Proof.READ_BACK.value if written == seen.revision else ""
@@ -267,10 +294,9 @@ def _troubles(told: Answer, row: Row, now: datetime, tried: bool) -> list[Troubl
     """An episode opens when a credential is due and not on its lock, or must go and has not."""
     facts = told.facts
     waiting = told.decision.action is Action.WAIT
-    vendor = line_of(row, LogCode.NOT_WRITTEN, now, cause=cause_of(told, row))
     leaving = {Hold.STILL_ON_LOCK, Hold.REMOVAL_PENDING} & set(told.decision.holds)
     if leaving:
-        return [Trouble(vendor, NOT_REMOVED, tried)] if tried or waiting else []
+        return [_trouble(told, row, now, NOT_REMOVED, tried)] if tried or waiting else []
     if facts.phase is Phase.OVER or facts.on_lock is OnLock.CURRENT:
         return []
     begun = now >= row.starts_at
@@ -286,8 +312,13 @@ def _troubles(told: Answer, row: Row, now: datetime, tried: bool) -> list[Troubl
         Hold.CHECK_IN_UNKNOWN,
     } & set(told.decision.holds)
     if tried or (waiting and (begun or (unreachable and not gated))):
-        return [Trouble(vendor, NOT_WRITTEN, tried)]
+        return [_trouble(told, row, now, NOT_WRITTEN, tried)]
     return []
+
+
+def _trouble(told: Answer, row: Row, now: datetime, kind: str, tried: bool) -> Trouble:  # noqa: FBT001
+    line = line_of(row, LogCode.NOT_WRITTEN, now, cause=cause_of(told, row))
+    return Trouble(line, kind, tried)
 
 
 def cause_of(told: Answer, row: Row) -> str:

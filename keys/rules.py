@@ -11,13 +11,14 @@ Answers to product questions, kept beside the code that follows them:
   before it says anything about the lock. Switching on again writes the same code.
 * Being offline is a reason, not a gate: some locks are known to be back only when they are tried.
 * A lock that keeps windows itself is written as soon as that is permitted; one that does not is written at the start.
+* A full lock serves the soonest arrivals: a stay that has not begun gives its space to a sooner one, a guest in house never.
 * A PMS that is not connected neither holds nor removes what was already checked in.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import cache
 from typing import NamedTuple
@@ -268,12 +269,24 @@ def decide(facts: Facts) -> Decision:
     over = facts.phase is Phase.OVER
     waits_for_time = (Hold.NOT_DUE_YET,) if facts.phase is Phase.EARLY else ()
     wanted = facts.phase is Phase.DUE and not shut_gates
+    if wanted and gives_way(facts):
+        return _give_way(facts)
     if facts.on_lock is (OnLock.CURRENT if wanted else OnLock.ABSENT):
         return _in_step(facts, shut_gates + waits_for_time, over=over)
     if wanted:
         return _attempt(facts, Action.WRITE, ())
     standing = (Hold.REMOVAL_PENDING,) if over else (Hold.STILL_ON_LOCK, *shut_gates)
     return _attempt(facts, Action.REMOVE, standing, last=waits_for_time)
+
+
+def gives_way(facts: Facts) -> bool:
+    """Whether it is on a full lock whose space a sooner arrival needs: what is there was refused space afterwards."""
+    return facts.on_lock is OnLock.CURRENT and facts.refusal is Refusal.LOCK_FULL
+
+
+def _give_way(facts: Facts) -> Decision:
+    answer = _attempt(facts, Action.REMOVE, (Hold.LOCK_FULL,))
+    return Decision(answer.action, tuple(sorted(answer.holds, key=ORDER.__getitem__)))
 
 
 def _in_step(facts: Facts, holds: tuple[Hold, ...], *, over: bool) -> Decision:
@@ -318,12 +331,20 @@ def waits(facts: Facts, decision: Decision) -> Waits:
 
 
 class Times(NamedTuple):
-    """The moments of one credential on one lock, aware UTC. ``retry_at`` is none when no attempt has failed."""
+    """The moments of one credential on one lock, aware UTC. ``retry_at`` is none when no attempt has failed.
+
+    ``lead_at`` is when a lead begins, none without one: from then to the start ``opens_at`` moves with the guest before.
+    """
 
     starts_at: datetime
     ends_at: datetime
     opens_at: datetime | None
     retry_at: datetime | None
+    lead_at: datetime | None = None
+
+
+LOOK_AGAIN = timedelta(minutes=1)
+"""How long a lead may go by what was known of the guest before."""
 
 
 def phase_at(*, now: datetime, times: Times, over: bool) -> Phase:
@@ -340,6 +361,8 @@ def next_look_at(*, now: datetime, decision: Decision, times: Times) -> datetime
     if decision.action in {Action.WRITE, Action.REMOVE}:
         return now
     moments = [times.ends_at]
+    if times.lead_at is not None and now < times.starts_at:
+        moments.append(max(times.lead_at, now + LOOK_AGAIN))
     if decision.action is Action.WAIT:
         moments.append(times.starts_at)
         if times.opens_at is not None:

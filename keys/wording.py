@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 
-from keys.rules import WHO_CLEARS, Action, Hold
+from keys.rules import WHO_CLEARS, Action, Hold, Who
 
 PENDING_TAG = "Pending Provisioning"
 PENDING_TOOLTIP = (
@@ -23,6 +24,10 @@ ERROR_4117 = (
 )
 
 
+PAUSED_AFTER = 3
+"""So many failed attempts in a row, and what follows is called a pause, which staff may end."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scene:
     """What a sentence may mention. Times are aware; ``zone`` is the property's and is what people read."""
@@ -35,6 +40,7 @@ class Scene:
     opens_at: datetime | None = None
     ends_at: datetime | None = None
     retry_at: datetime | None = None
+    tries: int = 0
     lead_minutes: int = 0
     offline_since: datetime | None = None
     last_word_at: datetime | None = None
@@ -76,8 +82,10 @@ PROBLEMS: dict[str, str] = {
     "invalid_window": "the lock does not accept this time window",
     "rejected": "the lock refused without a reason",
     "lock_removed": "the lock system no longer knows this lock",
+    "lock_frozen": "the lock was frozen in the lock system",
     "unsupported": "the lock cannot hold this kind of credential",
     "auth": "the lock account was refused",
+    "clock_skew": "the clock of Portal’s machine is wrong, and the lock system does not listen",
     "bad_request": "the lock system did not understand the request",
     "unexplained": "the lock system gave no usable answer",
     "not_confirmed": "the lock’s answer was lost",
@@ -89,10 +97,20 @@ def problem_text(problem: str) -> str:
     return PROBLEMS.get(problem, problem.replace("_", " ") or "no reason given")
 
 
+WHO: dict[Who, str] = {
+    Who.GUEST_OR_FRONT_DESK: "Guest or front desk",
+    Who.STAFF: "Front desk",
+    Who.MANAGER: "General Manager",
+    Who.ENGINEER: "Engineer",
+    Who.VENDOR: "Vendor",
+    Who.NOBODY: "By itself",
+}
+
+
 def words(hold: Hold, scene: Scene) -> Words:
     """One sentence for this reason, what happens next by itself, and who can change it."""
     return Words(
-        sentence=_sentence(hold, scene), next=_next(hold, scene), who=WHO_CLEARS[hold].value
+        sentence=_sentence(hold, scene), next=_next(hold, scene), who=WHO[WHO_CLEARS[hold]]
     )
 
 
@@ -137,7 +155,9 @@ def _lock_sentence(hold: Hold, scene: Scene) -> str:  # noqa: C901 - one line pe
         case Hold.NOT_CONFIRMED:
             return "Not confirmed: the lock’s answer was lost, it may or may not be there."
         case Hold.RETRYING:
-            return f"The last attempt failed: {problem_text(scene.problem)}."
+            paused = scene.tries >= PAUSED_AFTER
+            why = f" Paused after {scene.tries} attempts, to spare the lock." if paused else ""
+            return f"The last attempt failed: {problem_text(scene.problem)}.{why}"
         case Hold.NOT_DUE_YET:
             early = (
                 f" (opens up to {scene.lead_minutes} minutes early)" if scene.lead_minutes else ""
@@ -174,15 +194,25 @@ def _next(hold: Hold, scene: Scene) -> str:  # noqa: C901, PLR0912 - one line pe
             after = f" {tried}." if scene.retry_at else ""
             return f"Written by itself as soon as it is back online.{after}"
         case Hold.LOCK_FULL:
-            return "Nothing by itself: remove a credential from the lock."
+            return "Written by itself when something leaves the lock, the soonest arrival first."
         case Hold.REFUSED_BY_LOCK:
             return "Nothing by itself: regenerate the credential or change its time."
         case Hold.NOT_CONFIRMED:
             return f"The lock is read back by itself at {clock(scene.retry_at, scene)}."
         case Hold.RETRYING:
-            return f"{tried}."
+            sooner = ", or at once by Try now" if scene.tries >= PAUSED_AFTER else ""
+            return f"{tried}{sooner}."
         case Hold.NOT_DUE_YET:
             return f"Written by itself at {clock(scene.opens_at, scene)}."
+
+
+def moved_out(door: str, rooms: Sequence[str]) -> str:
+    """What a key says of the old room of a guest who moved while in house."""
+    new = " and ".join(rooms) or "the new room"
+    return (
+        f"The guest moved from {door} to {new}: {door} keeps the code until {new} has it. "
+        f"Remove {door} to take it off now."
+    )
 
 
 def action_text(action: Action, *, on_its_lock: bool) -> str:
@@ -196,3 +226,21 @@ def action_text(action: Action, *, on_its_lock: bool) -> str:
             return "Waiting."
         case Action.DONE:
             return "On the lock." if on_its_lock else "Not on the lock."
+
+
+def shown_in_pms(
+    state: str, *, pms: str, written_at: datetime | None, problem: str, scene: Scene
+) -> str:
+    """Whether the PMS shows a key's Door Code, in one sentence."""
+    reason = problem.rstrip(".") or "it will be tried by itself"
+    match state:
+        case "written":
+            return f"written {clock(written_at, scene)}"
+        case "waiting":
+            return f"not yet: {reason}"
+        case "removing":
+            return f"to be removed: {reason}"
+        case "off":
+            return f"not written: switched off for {pms}"
+        case _:
+            return "not yet: the code is not on every lock of this key"

@@ -8,6 +8,7 @@ own time.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -15,8 +16,12 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import Case, F, Value, When
 
+from locks import slots
+from locks.columns import columns
 from locks.drivers import EventType, Kind, LockEvent
-from locks.models import DoorLogEntry, Episode, Gateway, Lock, LockAccount, LogCode
+from locks.handles import ids_of
+from locks.log_models import DoorLogEntry, Episode, LogCode
+from locks.models import Gateway, Lock, LockAccount, Writer
 from locks.pulse import bump
 from locks.signals import lock_reported
 from locks.vault import digest
@@ -61,18 +66,18 @@ def append(lines: Sequence[Line]) -> int:
     """Append these lines; an event of a lock that is there already is left out. Returns how many were new."""
     if not lines:
         return 0
-    columns = ", ".join(Line._fields)
+    names = ", ".join(Line._fields)
     if connection.vendor == "postgresql":
         arrays = ", ".join(f"%s::{kind}[]" for kind in _TYPES)
         sql = (
-            f"INSERT INTO locks_doorlogentry ({columns}) "  # noqa: S608
+            f"INSERT INTO locks_doorlogentry ({names}) "  # noqa: S608
             f"SELECT * FROM unnest({arrays}) ON CONFLICT DO NOTHING"
         )
         with connection.cursor() as cursor:
-            cursor.execute(sql, [list(column) for column in zip(*lines, strict=True)])
+            cursor.execute(sql, columns(lines))
             return int(cursor.rowcount)
     marks = ", ".join(["%s"] * len(Line._fields))
-    sql = f"INSERT OR IGNORE INTO locks_doorlogentry ({columns}) VALUES ({marks})"  # noqa: S608
+    sql = f"INSERT OR IGNORE INTO locks_doorlogentry ({names}) VALUES ({marks})"  # noqa: S608
     stored = [[_stored(value) for value in line] for line in lines]
     with connection.cursor() as cursor:
         cursor.executemany(sql, stored)
@@ -172,43 +177,57 @@ def close_episodes(closed: Iterable[tuple[Line, str, bool]], *, now: datetime) -
 # What is believed about a lock's reach ------------------------------------------------------------
 
 
-def retry_delay(tries: int, schedule: Sequence[float]) -> timedelta:
-    """The pause after that many failed tries in a row: the schedule's steps, its last for ever."""
-    return timedelta(seconds=schedule[min(tries, len(schedule) - 1)])
+LONGER_AT_MOST = 0.2
+"""Pauses of different locks are so much longer, each by its own share, that not all end together."""
+
+
+def retry_delay(tries: int, schedule: Sequence[float], *, of: int = 0) -> timedelta:
+    """The pause after that many failed tries in a row: the schedule's steps, its last for ever.
+
+    ``of`` is the lock whose pause it is, if it is one's: its share of the jitter is its own, so that all that waits for one
+    lock goes on waiting together.
+    """
+    share = (of * 2654435761 + tries * 40503) % 1024 / 1024 if of else 0.0
+    return timedelta(seconds=schedule[min(tries, len(schedule) - 1)] * (1 + LONGER_AT_MOST * share))
 
 
 def lock_unreachable(*, lock_id: int, gateway: bool, now: datetime) -> datetime:
-    """A lock, or its gateway, did not answer: believe it offline and say when it is tried again."""
+    """A lock did not answer, or its gateway, and then none behind it can: believe it offline and say when it is tried again."""
     lock = Lock.objects.select_related("gateway").get(pk=lock_id)
     tries = lock.offline_tries + 1
-    next_try_at = now + retry_delay(tries - 1, settings.RETRY_OFFLINE_S)
+    whose = (gateway and lock.gateway_id) or lock_id
+    next_try_at = now + retry_delay(tries - 1, settings.RETRY_OFFLINE_S, of=whose)
     newly = lock.is_online and not gateway
     changes: dict[str, object] = {"offline_tries": tries, "next_try_at": next_try_at}
     if newly:
         changes |= {"is_online": False, "offline_since": now}
     Lock.objects.filter(pk=lock_id).update(**changes)
     if gateway and lock.gateway_id:
+        Lock.objects.filter(gateway_id=lock.gateway_id).update(
+            offline_tries=tries, next_try_at=next_try_at
+        )
         Gateway.objects.filter(pk=lock.gateway_id, is_online=True).update(
             is_online=False, offline_since=now
         )
     if newly:
-        append([_lock_line(lock, LogCode.OFFLINE, now)])
+        append([lock_line(lock, LogCode.OFFLINE, now)])
     return next_try_at
 
 
-def lock_reached(*, lock_id: int, now: datetime) -> bool:
-    """A lock answered: believe it and its gateway online. True when that is news."""
+def lock_reached(*, lock_id: int, now: datetime) -> list[int]:
+    """A lock answered: believe it and its gateway online. Returns the locks of which that is news, all behind a gateway."""
     lock = Lock.objects.select_related("gateway").get(pk=lock_id)
-    news = not lock.is_online
+    news = [] if lock.is_online else [lock_id]
     Lock.objects.filter(pk=lock_id).update(
         is_online=True, offline_since=None, offline_tries=0, next_try_at=None, last_heard_at=now
     )
     if lock.gateway is not None and not lock.gateway.is_online:
         Gateway.objects.filter(pk=lock.gateway.pk).update(is_online=True, offline_since=None)
-        Lock.objects.filter(gateway=lock.gateway).update(next_try_at=None, offline_tries=0)
-        news = True
+        behind = Lock.objects.filter(gateway=lock.gateway)
+        behind.update(next_try_at=None, offline_tries=0)
+        news = list(behind.order_by("id").values_list("id", flat=True))
     if news:
-        append([_lock_line(lock, LogCode.ONLINE, now)])
+        append([lock_line(lock, LogCode.ONLINE, now)])
     return news
 
 
@@ -219,6 +238,21 @@ def account_broken(*, account_id: int, problem: str, now: datetime) -> None:
         account.state, account.broken_at = LockAccount.State.BROKEN, now
         account.problem = problem[:200]
         account.save()
+
+
+def account_works(*, account_id: int, now: datetime) -> bool:
+    """The account is accepted again: everything at its locks is looked at. True when that is news."""
+    account = LockAccount.objects.filter(pk=account_id, state=LockAccount.State.BROKEN).first()
+    if account is None:
+        return False
+    with transaction.atomic():
+        account.state, account.broken_at, account.problem = LockAccount.State.WORKING, None, ""
+        account.save()
+        ids = list(Lock.objects.filter(account=account).order_by("id").values_list("id", flat=True))
+        Lock.objects.filter(pk__in=ids).update(last_heard_at=now)
+        bump({account.property_id})
+        lock_reported.send(sender=Lock, lock_ids=ids, used=[], typed=[])
+    return True
 
 
 def must_read_back(*, lock_ids: Iterable[int], now: datetime) -> None:
@@ -240,7 +274,22 @@ def read_back_done(*, lock_id: int, now: datetime) -> None:
     )
 
 
-def _lock_line(lock: Lock, code: LogCode, now: datetime) -> Line:
+def plan_read_backs(*, now: datetime, chunk: int = 1000) -> int:
+    """Give locks that were never read a time of their own within the slow cycle, so that they do not all come at once.
+
+    Returns how many were planned.
+    """
+    cycle, planned = settings.READ_BACK_ALL_EVERY_S, 0
+    while fresh := list(Lock.objects.filter(read_back_at=None).order_by("id")[:chunk]):
+        for place, lock in enumerate(fresh, start=1):
+            lock.read_back_at = now + timedelta(seconds=cycle * place / len(fresh))
+        Lock.objects.bulk_update(fresh, ["read_back_at"])
+        planned += len(fresh)
+    return planned
+
+
+def lock_line(lock: Lock, code: LogCode, now: datetime) -> Line:
+    """A line of Portal's own about a lock."""
     return Line(lock.property_id, lock.door_id, lock.pk, now, now, PORTAL, code.value)
 
 
@@ -267,20 +316,15 @@ EVENT_CODES: dict[EventType, LogCode] = {
     EventType.CHANGED_AT_LOCK: LogCode.CHANGED_AT_LOCK,
     EventType.CLOCK_WRONG: LogCode.CLOCK_WRONG,
     EventType.TAMPER: LogCode.TAMPER,
+    EventType.JAMMED: LogCode.JAMMED,
+    EventType.LOCKED_OUT: LogCode.LOCKED_OUT,
+    EventType.OPENED: LogCode.OPENED,
+    EventType.CLOSED: LogCode.CLOSED,
+    EventType.LEFT_OPEN: LogCode.LEFT_OPEN,
+    EventType.FORCED: LogCode.FORCED,
+    EventType.REMOVED_FROM_ACCOUNT: LogCode.REMOVED_FROM_ACCOUNT,
+    EventType.SETTLED: LogCode.SETTLED,
 }
-
-
-def handle_of(*, key_id: int, assignment_id: int) -> str:
-    """Our name for a credential on a lock. It carries both ids, so that an event can be matched without asking keys."""
-    return f"k{key_id}a{assignment_id}"
-
-
-def ids_of(handle: str) -> tuple[int | None, int | None]:
-    """The key and assignment ids of a handle of ours, nones for anything else."""
-    key, _, assignment = handle.removeprefix("k").partition("a")
-    if handle.startswith("k") and key.isdigit() and assignment.isdigit():
-        return int(key), int(assignment)
-    return None, None
 
 
 def ingest(*, account_id: int, events: Sequence[LockEvent], now: datetime) -> int:
@@ -292,11 +336,22 @@ def ingest(*, account_id: int, events: Sequence[LockEvent], now: datetime) -> in
     }
     known = [event for event in events if event.lock_ref in locks]
     with transaction.atomic():
+        # Delivery holds these while it settles: whoever has them first changes credentials and locks first.
+        writers = Writer.objects.filter(pk__in={lock.writer_id for lock in locks.values()})
+        list(writers.select_for_update(no_key=True).order_by("id").values_list("id"))
+        known = [_matched(locks[event.lock_ref], event) for event in known]
         new = [event for event in known if append([_event_line(locks[event.lock_ref], event, now)])]
         _believe(locks, new, now=now)
-        bump({locks[event.lock_ref].property_id for event in new})
         _tell(locks, new)
+        bump({locks[event.lock_ref].property_id for event in new})
     return len(new)
+
+
+def _matched(lock: Lock, event: LockEvent) -> LockEvent:
+    """The event with our name for the credential, from its place, where the lock keeps no names."""
+    if event.handle or lock.first_slot is None:
+        return event
+    return replace(event, handle=slots.who_had(lock.pk, event))
 
 
 def _event_line(lock: Lock, event: LockEvent, now: datetime) -> Line:
@@ -311,6 +366,7 @@ def _event_line(lock: Lock, event: LockEvent, now: datetime) -> Line:
         LOCK,
         EVENT_CODES[event.type].value,
         cause=event.reason[:40],
+        vendor_code=event.vendor_type[:40],
         kind=event.kind.value if event.kind else "",
         key_id=key_id,
         assignment_id=assignment_id,
@@ -335,7 +391,7 @@ def _believe(locks: dict[str, Lock], events: Sequence[LockEvent], *, now: dateti
                 row.filter(is_online=True).update(
                     is_online=False, offline_since=event.happened_at, next_try_at=soon
                 )
-            case EventType.CHANGED_AT_LOCK:
+            case EventType.CHANGED_AT_LOCK | EventType.SETTLED:
                 row.update(read_back_at=now)
             case _:
                 pass
@@ -345,7 +401,7 @@ def _believe(locks: dict[str, Lock], events: Sequence[LockEvent], *, now: dateti
 
 
 def _tell(locks: dict[str, Lock], events: Sequence[LockEvent]) -> None:
-    back = {EventType.ONLINE, EventType.CHANGED_AT_LOCK, EventType.OFFLINE}
+    back = {EventType.ONLINE, EventType.CHANGED_AT_LOCK, EventType.SETTLED, EventType.OFFLINE}
     used = [e.handle for e in events if e.type is EventType.UNLOCKED and e.handle]
     typed = [
         _typed(locks[e.lock_ref], e) for e in events if e.type is EventType.DENIED and e.secret

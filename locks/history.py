@@ -114,6 +114,22 @@ class HistoryHole(TypeError):
     """This call would change tracked rows without a trace; use ``change_in_bulk``."""
 
 
+class ChangedMeanwhile(Exception):
+    """The row is not what the caller saw any more: someone else saved it. Nothing was stored."""
+
+
+def version_of(row: models.Model) -> int:
+    """The number of the row's last historical record: it grows with everything that history keeps."""
+    newest = row.history.order_by("-history_id").values_list("history_id", flat=True)  # type: ignore[attr-defined]
+    return int(newest.first() or 0)
+
+
+def check_version(row: models.Model, seen: int | None) -> None:
+    """Raise ChangedMeanwhile unless ``row``, which the caller has locked, is still at the version that was seen."""
+    if seen is not None and version_of(row) != seen:
+        raise ChangedMeanwhile
+
+
 _Row = TypeVar("_Row", bound=models.Model, covariant=True)  # noqa: PLC0105
 
 

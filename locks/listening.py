@@ -1,16 +1,23 @@
-"""Fetches events from lock accounts that must be asked, page by page; the cursor moves only with the events it covers."""
+"""Fetches events from lock accounts that must be asked, page by page; the cursor moves only with the events it covers.
+
+Accounts that were refused are asked now and then whether they work again.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from django.db import transaction
+from django.db.models import Q
 
 from locks import doorlog
-from locks.drivers import EventPage, open_driver
-from locks.models import LockAccount
+from locks.drivers import Cause, EventPage, LockError, Retry, Scope
+from locks.history import SYSTEM, acting
+from locks.models import Lock, LockAccount
+from locks.vendors import open_driver, vendor
 
 log = logging.getLogger(__name__)
 PAGES = 20
@@ -20,19 +27,55 @@ PATIENCE_S = 8.0
 def poll_all(*, now: datetime) -> int:
     """Fetch new events of all working accounts; one account in trouble does not keep another waiting for ever."""
     new = 0
-    for account in LockAccount.objects.filter(state=LockAccount.State.WORKING).order_by("id"):
+    may = Q(next_poll_at=None) | Q(next_poll_at__lte=now)
+    working = LockAccount.objects.filter(may, state=LockAccount.State.WORKING)
+    for account in working.order_by("id"):
         try:
-            new += poll(account=account, now=now)
+            new += poll(account=account, now=now).new
+            _rest(account, now)
         except Exception:
             log.exception("lock account %s could not be polled", account.pk)
     return new
 
 
-def poll(*, account: LockAccount, now: datetime) -> int:
-    """Fetch and take in the new events of one account. Returns how many were new."""
-    new = 0
+def _rest(account: LockAccount, now: datetime) -> None:
+    if every := vendor(account.driver).poll_every_s:
+        row = LockAccount.objects.filter(pk=account.pk)
+        row.update_untracked(next_poll_at=now + timedelta(seconds=every))
+
+
+def try_broken(*, now: datetime) -> int:
+    """Ask each broken account about one of its locks; one that is accepted again works. Returns how many do."""
+    mended = 0
+    for account in LockAccount.objects.filter(state=LockAccount.State.BROKEN).order_by("id"):
+        lock = Lock.objects.filter(account=account).order_by("id").first()
+        if lock is not None and asyncio.run(_accepts(account, lock.external_id)):
+            mended += doorlog.account_works(account_id=account.pk, now=now)
+    return mended
+
+
+async def _accepts(account: LockAccount, lock_ref: str) -> bool:
+    driver = open_driver(account.driver, base_url=account.base_url, token=account.token)
+    try:
+        error = (await driver.health(lock_ref)).error
+        return error is None or error.scope is Scope.LOCK
+    finally:
+        await driver.close()
+
+
+class Polled(NamedTuple):
+    """How many events were new, and why no more could be fetched, if so."""
+
+    new: int
+    error: LockError | None
+
+
+def poll(*, account: LockAccount, now: datetime) -> Polled:
+    """Fetch and take in the new events of one account. An account that the vendor refuses is marked as broken."""
+    new, error = 0, None
     cursor = account.event_cursor
     for page in asyncio.run(_pages(account)):
+        error = page.error
         with transaction.atomic():
             new += doorlog.ingest(account_id=account.pk, events=page.events, now=now)
             if page.cursor != cursor:
@@ -40,7 +83,11 @@ def poll(*, account: LockAccount, now: datetime) -> int:
                     event_cursor=page.cursor
                 )
                 cursor = page.cursor
-    return new
+    if error is not None and error.scope is Scope.ACCOUNT and error.retry is Retry.NEVER:
+        problem = error.vendor_text or "The lock system refused the account."
+        with acting(SYSTEM.because("its events could not be fetched")):
+            doorlog.account_broken(account_id=account.pk, problem=problem, now=now)
+    return Polled(new, error)
 
 
 async def _pages(account: LockAccount) -> list[EventPage]:
@@ -56,7 +103,8 @@ async def _pages(account: LockAccount) -> list[EventPage]:
                 if not page.more:
                     break
     except TimeoutError:
-        log.warning("lock account %s answers slowly", account.pk)
+        slow = LockError(cause=Cause.VENDOR_UNREACHABLE, retry=Retry.SOON, scope=Scope.ACCOUNT)
+        pages.append(EventPage(events=(), cursor=cursor, error=slow))
     finally:
         await driver.close()
     return pages

@@ -1,4 +1,4 @@
-"""What is screwed to the wall: the building, its doors and locks, the way to them, and the log of what happened there."""
+"""What is screwed to the wall: the building, its doors and locks, and the way to them."""
 
 from __future__ import annotations
 
@@ -6,10 +6,14 @@ from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator
 from django.db import models
 from django.db.models import F, Q
+from django.db.models.functions import Lower
 
 from locks.clock import zone_names
 from locks.drivers import Kind
 from locks.history import History, Tracked
+from locks.log_models import DoorLogEntry, Episode  # noqa: F401 - so that Django knows them
+from locks.same_hotel import OneHotel
+from locks.slot_models import ForeignCode, SlotUse  # noqa: F401 - so that Django knows them
 from locks.vault import EncryptedTextField
 
 
@@ -28,7 +32,10 @@ class KindChoice(models.TextChoices):
 
 
 class Property(Tracked):
-    """A hotel. All its dates and times are shown and typed in ``timezone``; everything inside is UTC."""
+    """A hotel. All its dates and times are shown and typed in ``timezone``; everything inside is UTC.
+
+    ``common_doors`` is empty until someone has chosen; until then no key of a room opens such a door.
+    """
 
     class Mode(models.TextChoices):
         SETUP = "setup", "Setup"
@@ -43,6 +50,24 @@ class Property(Tracked):
     class AfterOutage(models.TextChoices):
         HOLD = "hold", "Hold for staff"
         RELEASE = "release", "Release by itself when checked in"
+
+    class CommonDoors(models.TextChoices):
+        NONE = "none", "No key of a room opens them"
+        ALL = "all", "The key of every room opens them"
+
+    class ReopenedCode(models.TextChoices):
+        SAME = "same", "The Door Code that the guest had"
+        NEW = "new", "A new Door Code"
+
+    class GuestMessages(models.TextChoices):
+        OFF = "off", "Off"
+        ON_KEY = "on_key", "When the code is on its locks"
+        ON_CHECK_IN = "on_check_in", "After check-in at the front desk only"
+
+    class GuestChannels(models.TextChoices):
+        EMAIL = "email", "E-mail"
+        SMS = "sms", "SMS"
+        BOTH = "both", "E-mail and SMS"
 
     name = models.CharField(max_length=100, unique=True)
     timezone = models.CharField(max_length=64, default="Europe/Lisbon", validators=[check_zone])
@@ -65,6 +90,35 @@ class Property(Tracked):
         validators=[MaxValueValidator(240)],
     )
     code_length = models.PositiveSmallIntegerField("Digits of a random Door Code", default=6)
+    common_doors = models.CharField(
+        "Common doors that no room is linked to",
+        max_length=4,
+        choices=CommonDoors.choices,
+        blank=True,
+        default="",
+    )
+    reopened_code = models.CharField(
+        "A cancelled reservation that is booked again gets",
+        max_length=4,
+        choices=ReopenedCode.choices,
+        default=ReopenedCode.SAME,
+        help_text="A code that someone else got meanwhile is drawn anew in any case; one that staff chose stays.",
+    )
+    guest_messages = models.CharField(
+        "Send Door Codes to guests",
+        max_length=12,
+        choices=GuestMessages.choices,
+        default=GuestMessages.OFF,
+    )
+    guest_messages_since = models.DateTimeField(null=True, blank=True, editable=False)
+    guest_channels = models.CharField(
+        "Messages go by", max_length=5, choices=GuestChannels.choices, default=GuestChannels.EMAIL
+    )
+    guest_lead_hours = models.PositiveSmallIntegerField(
+        "Not earlier than this many hours before the arrival",
+        default=0,
+        validators=[MaxValueValidator(720)],
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     history = History()
 
@@ -91,7 +145,10 @@ class Pulse(models.Model):
 
 
 class LockAccount(Tracked):
-    """One login at one lock vendor. An account error stops all its locks, with one alarm."""
+    """One login at one lock vendor. An account error stops all its locks, with one alarm.
+
+    ``next_poll_at`` is before when routine does not ask for its events, none where it may at any time.
+    """
 
     class State(models.TextChoices):
         WORKING = "working", "Working"
@@ -105,8 +162,9 @@ class LockAccount(Tracked):
     state = models.CharField(max_length=10, choices=State.choices, default=State.WORKING)
     broken_at = models.DateTimeField(null=True, blank=True)
     problem = models.CharField(max_length=200, blank=True)
-    event_cursor = models.CharField(max_length=200, blank=True)
-    history = History(excluded_fields=["token", "event_cursor"])
+    event_cursor = models.TextField(blank=True, default="")
+    next_poll_at = models.DateTimeField(null=True, blank=True)
+    history = History(excluded_fields=["token", "event_cursor", "next_poll_at"])
 
     class Meta:
         constraints = [
@@ -142,7 +200,7 @@ class Writer(models.Model):
         ]
 
 
-class Gateway(models.Model):
+class Gateway(OneHotel):
     """A box through which several locks are reached, one write at a time."""
 
     property = models.ForeignKey(Property, on_delete=models.PROTECT, related_name="gateways")
@@ -178,6 +236,9 @@ class Door(Tracked):
         SERVICE_AREA = "service_area", "Service Area"
         LOCKER = "locker", "Locker"
 
+    OF_A_ROOM = frozenset({Type.PRIVATE_ROOM, Type.SHARED_ROOM})
+    """All others are common doors: for more than one room."""
+
     property = models.ForeignKey(Property, on_delete=models.PROTECT, related_name="doors")
     name = models.CharField(max_length=60)
     type = models.CharField(max_length=20, choices=Type.choices, default=Type.PRIVATE_ROOM)
@@ -199,13 +260,16 @@ class Door(Tracked):
                 violation_error_message="This property already has a door of that name.",
             ),
         ]
-        indexes = [models.Index(fields=["property", "name", "id"], name="door_list")]
+        indexes = [
+            models.Index(fields=["property", "name", "id"], name="door_list"),
+            models.Index(F("property"), Lower("name"), name="door_by_any_case"),
+        ]
 
     def __str__(self) -> str:
         return self.name
 
 
-class DoorLink(models.Model):
+class DoorLink(OneHotel):
     """``linked`` opens together with ``door``: the entrance with the room."""
 
     property = models.ForeignKey(Property, on_delete=models.PROTECT, related_name="+")
@@ -219,11 +283,12 @@ class DoorLink(models.Model):
         ]
 
 
-class Lock(models.Model):
+class Lock(OneHotel):
     """The device on a door, as last heard of.
 
     ``native_window`` means that the lock itself opens and closes a credential's window; without it Portal writes at the
     start and removes at the end. ``read_back_at`` is when the lock must be read and compared with what it should hold.
+    ``first_slot`` is the number of its first place for a code where Portal chooses the place, none where the vendor does.
     """
 
     property = models.ForeignKey(Property, on_delete=models.PROTECT, related_name="locks")
@@ -245,6 +310,7 @@ class Lock(models.Model):
     code_min = models.PositiveSmallIntegerField(default=4)
     code_max = models.PositiveSmallIntegerField(default=9)
     max_codes = models.PositiveIntegerField(default=250)
+    first_slot = models.PositiveIntegerField(null=True, blank=True)
     is_online = models.BooleanField(default=True)
     offline_since = models.DateTimeField(null=True, blank=True)
     offline_tries = models.PositiveIntegerField(default=0)
@@ -285,125 +351,3 @@ class Lock(models.Model):
             Kind.SMARTKEY: self.takes_smartkeys,
             Kind.KEYCARD: self.takes_keycards,
         }[Kind(kind)]
-
-
-class Episode(models.Model):
-    """A stretch of time in which a due credential was not on its lock (4117), or one that must go was not gone.
-
-    Opened once with a cause, tries counted, closed by the write that succeeds. ``assignment_id`` and ``key_id`` point
-    upwards without a foreign key: locks know no keys.
-    """
-
-    class Kind(models.TextChoices):
-        NOT_WRITTEN = "4117", "4117"
-        NOT_REMOVED = "not_removed", "Not removed"
-
-    property = models.ForeignKey(Property, on_delete=models.PROTECT, related_name="+")
-    door = models.ForeignKey(Door, on_delete=models.PROTECT, related_name="episodes")
-    kind = models.CharField(max_length=12, choices=Kind.choices)
-    assignment_id = models.BigIntegerField()
-    key_id = models.BigIntegerField()
-    cause = models.CharField(max_length=40)
-    vendor_code = models.CharField(max_length=40, blank=True)
-    tries = models.PositiveIntegerField(default=0)
-    opened_at = models.DateTimeField()
-    last_try_at = models.DateTimeField(null=True, blank=True)
-    closed_at = models.DateTimeField(null=True, blank=True)
-
-    class Meta:
-        constraints = [
-            models.UniqueConstraint(
-                fields=["assignment_id", "kind"],
-                condition=Q(closed_at=None),
-                name="one_open_episode_per_kind",
-            ),
-            models.CheckConstraint(
-                condition=Q(closed_at=None) | Q(closed_at__gte=F("opened_at")),
-                name="episode_ends_after_it_began",
-            ),
-        ]
-        indexes = [
-            models.Index(
-                fields=["property", "kind", "opened_at"],
-                condition=Q(closed_at=None),
-                name="open_episodes",
-            ),
-        ]
-
-
-class LogCode(models.TextChoices):
-    """What a line of the door log says. 4117 is the article's: a code was not written."""
-
-    NOT_WRITTEN = "4117", "4117"
-    WRITTEN = "written", "Written to the lock"
-    ACCEPTED = "accepted", "Accepted, not confirmed yet"
-    UNCONFIRMED = "unconfirmed", "Not confirmed"
-    WRITE_FAILED = "write_failed", "Write failed"
-    REMOVED = "removed", "Removed from the lock"
-    REMOVE_FAILED = "remove_failed", "Removal not confirmed"
-    RESOLVED = "resolved", "4117 resolved"
-    REPAIRED = "repaired", "Found out of step and repaired"
-    FOREIGN = "foreign", "Unknown credential on the lock"
-    UNLOCKED = "unlocked", "Unlocked"
-    LOCKED = "locked", "Locked"
-    DENIED = "denied", "Refused at the door"
-    ONLINE = "online", "Lock online"
-    OFFLINE = "offline", "Lock offline"
-    BATTERY_LOW = "battery_low", "Battery low"
-    CHANGED_AT_LOCK = "changed_at_lock", "Changed at the lock"
-    CLOCK_WRONG = "clock_wrong", "Clock wrong"
-    TAMPER = "tamper", "Tampered with"
-    TAKEN_OVER = "taken_over", "Writer taken over"
-
-
-class DoorLogEntry(models.Model):
-    """One line of what happened at a door. Append-only; partitioned by month on PostgreSQL; nothing points at it.
-
-    ``happened_at`` is the lock's own time for its events, Portal's for attempts. ``hint`` shows at most the last two
-    digits of a code. The ids of key, person and assignment are kept without foreign keys so that the line outlives them.
-    """
-
-    class Origin(models.TextChoices):
-        PORTAL = "portal", "Portal"
-        LOCK = "lock", "Lock"
-
-    id = models.BigAutoField(primary_key=True)
-    property = models.ForeignKey(
-        Property, on_delete=models.DO_NOTHING, related_name="+", db_constraint=False
-    )
-    door = models.ForeignKey(
-        Door, on_delete=models.DO_NOTHING, null=True, related_name="+", db_constraint=False
-    )
-    lock = models.ForeignKey(
-        Lock, on_delete=models.DO_NOTHING, null=True, related_name="+", db_constraint=False
-    )
-    happened_at = models.DateTimeField()
-    received_at = models.DateTimeField()
-    origin = models.CharField(max_length=10, choices=Origin.choices)
-    code = models.CharField(max_length=16, choices=LogCode.choices)
-    cause = models.CharField(max_length=40, blank=True)
-    kind = models.CharField(max_length=12, blank=True)
-    key_id = models.BigIntegerField(null=True)
-    assignment_id = models.BigIntegerField(null=True)
-    revision = models.IntegerField(null=True)
-    attempt = models.PositiveIntegerField(null=True)
-    proof = models.CharField(max_length=12, blank=True)
-    vendor_code = models.CharField(max_length=40, blank=True)
-    hint = models.CharField(max_length=20, blank=True)
-    actor = models.CharField(max_length=120, blank=True)
-    external_id = models.CharField(max_length=100, blank=True)
-
-    class Meta:
-        verbose_name_plural = "door log entries"
-        constraints = [
-            models.UniqueConstraint(
-                fields=["lock", "external_id", "happened_at"],
-                condition=Q(origin="lock"),
-                name="lock_event_once",
-            ),
-        ]
-        indexes = [
-            models.Index(fields=["property", "-happened_at", "-id"], name="log_of_property"),
-            models.Index(fields=["door", "-happened_at", "-id"], name="log_of_door"),
-            models.Index(fields=["key_id", "-happened_at"], name="log_of_key"),
-        ]

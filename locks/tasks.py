@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from locks import listening
+from locks import doorlog, listening
 from locks.clock import database_now
 from locks.partitions import prepare
 
@@ -16,6 +16,18 @@ def poll_locks() -> None:
 
 
 @shared_task
+def try_broken_accounts() -> None:
+    """Ask lock accounts that were refused whether they work again."""
+    listening.try_broken(now=database_now())
+
+
+@shared_task
 def prepare_log() -> None:
     """Make the door log's partitions for this month and the next ones."""
     prepare(now=database_now())
+
+
+@shared_task
+def plan_read_backs() -> None:
+    """Have locks that were never read back take their turn in the slow cycle."""
+    doorlog.plan_read_backs(now=database_now())

@@ -6,8 +6,8 @@ from django.contrib import admin
 from django.db.models import Q, QuerySet
 from django.utils.html import format_html
 
-from locks.admin import OfHotel, Support, WithHistory, all_properties, at, key_link, number
-from pms.models import Integration, Outage, Reservation, WebhookEvent
+from locks.admin_kit import OfHotel, Support, WithHistory, all_properties, at, key_link, number
+from pms.models import Integration, Outage, Reservation, RoomDoor, WebhookEvent, WriteBack
 
 
 @admin.register(Integration)
@@ -34,6 +34,20 @@ class IntegrationAdmin(OfHotel, WithHistory):
 
     def find(self, rows: QuerySet[Integration], term: str) -> QuerySet[Integration]:
         return rows.filter(Q(external_property_id=term) | Q(property__name__icontains=term))
+
+
+@admin.register(RoomDoor)
+class RoomDoorAdmin(OfHotel, WithHistory):
+    """Which door a room of the PMS opens, with who mapped it. Staff choose doors in the portal."""
+
+    list_display = ("id", "property", "integration", "room_ref", "door")
+    list_filter = ("property",)
+    list_select_related = ("property", "integration__property", "door")
+    search_fields = ("room_ref",)
+    search_help_text = "Exactly the PMS’s id of a room."
+
+    def find(self, rows: QuerySet[RoomDoor], term: str) -> QuerySet[RoomDoor]:
+        return rows.filter(room_ref=term)
 
 
 @admin.register(Outage)
@@ -112,7 +126,7 @@ class WebhookEventAdmin(Support):
     """The inbox of events. What they carried is kept but not shown: it may name guests."""
 
     list_display = ("id", "integration", "event", "entity", "received_at", "tries", "outcome")
-    list_filter = (("processed_at", admin.EmptyFieldListFilter),)
+    list_filter = ("property", ("processed_at", admin.EmptyFieldListFilter))
     list_select_related = ("integration__property",)
     hidden = frozenset({"payload"})
 
@@ -122,3 +136,20 @@ class WebhookEventAdmin(Support):
         if event.processed_at is None:
             return format_html("<b>{}</b>", event.result or "waiting")
         return event.result or "done"
+
+
+@admin.register(WriteBack)
+class WriteBackAdmin(OfHotel):
+    """Door Codes shown in the PMS: whether they are, when they were written, and why not. Without the codes."""
+
+    list_display = ("id", "reservation", "property", "shown", "written_at", "tries", "problem")
+    list_filter = (("next_try_at", admin.EmptyFieldListFilter), "property")
+    list_select_related = ("property", "reservation")
+    hidden = frozenset({"wanted", "sent", "ref", "wanted_digest", "written_digest"})
+
+    @admin.display(description="shown")
+    def shown(self, row: WriteBack) -> str:
+        """Whether the PMS shows what is wanted."""
+        if row.wanted_digest != row.written_digest:
+            return "waiting" if row.wanted_digest else "to be removed"
+        return "yes" if row.wanted_digest else "no"

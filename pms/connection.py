@@ -1,4 +1,4 @@
-"""The only writer of Integration and Outage: connecting, breaking, reconnecting, disconnecting, and fresh tokens.
+"""The only writer of Integration and Outage, with pms.connecting: asking, breaking, disconnecting, and fresh tokens.
 
 No call to a PMS is ever made inside a transaction. Every use of tokens carries their version, so that a late answer to a
 call with dead tokens cannot mark the connection that replaced them.
@@ -7,7 +7,6 @@ call with dead tokens cannot mark the connection that replaced them.
 from __future__ import annotations
 
 import json
-import secrets
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -16,15 +15,14 @@ from functools import lru_cache, partial
 from typing import TypeVar
 
 from django.conf import settings
-from django.db import IntegrityError, transaction
+from django.db import transaction
 from django.db.models import Q
 
 from locks.bell import ring
 from locks.clock import database_now
 from locks.history import Actor, Source, acting
-from locks.models import Property
 from locks.pulse import bump
-from locks.vault import digest
+from pms import pacing
 from pms.adapters import (
     Adapter,
     App,
@@ -33,21 +31,20 @@ from pms.adapters import (
     Link,
     NoSuchPMS,
     PMSError,
-    PropertyFacts,
+    SignsIn,
+    TakesToken,
     TokenExpired,
     Tokens,
     TryLater,
     load,
 )
-from pms.models import AuthorizationRequest, Integration, Outage
+from pms.models import Integration, Outage
 from pms.signals import connection_changed
 
 T = TypeVar("T")
 State = Integration.State
-SIGN_IN_LASTS = timedelta(minutes=10)
 REFRESH_AT = 0.8
 DELAYED_AFTER_PROBES = 2
-CALLBACK = "/settings/integrations/callback/"
 HOOK_SCOPE = "hook"
 LIVE = {State.CONNECTED, State.CATCHING_UP, State.DELAYED}
 
@@ -72,8 +69,22 @@ def adapter_of(name: str) -> Adapter:
         client_secret=getattr(settings, f"{upper}_CLIENT_SECRET"),
         timeout_s=settings.PMS_TIMEOUT_S,
         calls_a_second=settings.PMS_CALLS_A_SECOND,
+        pacer=pacing,
     )
     return _opened(name, app)
+
+
+def takes_token(name: str) -> bool:
+    """Whether staff connect this vendor by pasting a token."""
+    return isinstance(adapter_of(name), TakesToken)
+
+
+def signing_in(name: str) -> SignsIn:
+    """A vendor whose tokens are given at its sign-in page. Raises NotConnected for one that gives them by hand."""
+    vendor = adapter_of(name)
+    if not isinstance(vendor, SignsIn):
+        raise NotConnected(f"{vendor.title} is connected by an access token: paste it.")
+    return vendor
 
 
 @lru_cache(maxsize=8)
@@ -82,8 +93,9 @@ def _opened(name: str, app: App) -> Adapter:
     return load(name)(app)
 
 
-def _locked(pk: int) -> Integration:
-    row: Integration = Integration.objects.select_for_update().get(pk=pk)
+def locked(pk: int) -> Integration:
+    """The row, locked until the end of the transaction."""
+    row: Integration = Integration.objects.select_for_update(no_key=True).get(pk=pk)
     return row
 
 
@@ -92,143 +104,8 @@ def _read(pk: int) -> Integration:
     return row
 
 
-# Connecting ---------------------------------------------------------------------------------------
-
-
-def begin_connect(
-    *,
-    property: Property,  # noqa: A002
-    adapter: str,
-    user_id: int,
-    by: Actor,
-    now: datetime,
-) -> str:
-    """Start a sign-in at the PMS, for a first connection or a Reconnect; returns where to send the person."""
-    other = (
-        Integration.objects.filter(property=property)
-        .exclude(adapter=adapter)
-        .exclude(state=State.DISCONNECTED)
-        .first()
-    )
-    if other is not None:
-        raise NotConnected(f"Disconnect {other.adapter.title()} first: one PMS per property.")
-    state = secrets.token_urlsafe(32)
-    AuthorizationRequest.objects.create(
-        property=property,
-        adapter=adapter,
-        state_digest=digest(state, scope="oauth"),
-        user_id=user_id,
-        created_at=now,
-    )
-    return adapter_of(adapter).authorize_url(state=state, redirect_uri=callback_url())
-
-
-def callback_url() -> str:
-    """Where the PMS sends people back to."""
-    return f"{settings.PORTAL_BASE_URL}{CALLBACK}"
-
-
-def finish_connect(*, state: str, code: str, user_id: int, by: Actor, now: datetime) -> Integration:
-    """End a sign-in: take the tokens, check whose property they are, and start catching up.
-
-    A reload of the page that called this finds the connection already made and changes nothing. Raises NotConnected
-    with a sentence for the person.
-    """
-    asked = (
-        AuthorizationRequest.objects.select_related("property")
-        .filter(state_digest=digest(state, scope="oauth"), user_id=user_id)
-        .first()
-    )
-    if asked is None or asked.created_at < now - SIGN_IN_LASTS:
-        raise NotConnected(
-            "This sign-in is too old or was started by someone else: start it again."
-        )
-    existing: Integration | None = Integration.objects.filter(
-        property=asked.property, adapter=asked.adapter
-    ).first()
-    if not AuthorizationRequest.objects.filter(pk=asked.pk, used_at=None).update(used_at=now):
-        if existing is not None and existing.state in LIVE:
-            return existing
-        raise NotConnected("This sign-in was used already: start it again.")
-    vendor = adapter_of(asked.adapter)
-    try:
-        tokens = vendor.exchange(code=code, redirect_uri=callback_url())
-        facts, base_url = _whose(vendor, tokens, existing)
-    except PMSError as error:
-        raise NotConnected(str(error)) from None
-    moment = _reconnect_moment(vendor)
-    return _connected(asked, existing, tokens, facts, base_url, by=by, now=moment)
-
-
-def _reconnect_moment(vendor: Adapter) -> datetime:
-    """When the connection counts as made, by the database's clock.
-
-    Where a PMS stamps whole seconds, a stay made in the second of the Reconnect could not be told from one made after
-    it; so the rest of that second is waited for, and the moment lies exactly between two of the PMS's seconds.
-    """
-    now = database_now()
-    if not vendor.stamps_whole_seconds:
-        return now
-    whole = now.replace(microsecond=0) + timedelta(seconds=1)
-    time.sleep((whole - now).total_seconds())
-    return whole
-
-
-def _whose(
-    vendor: Adapter, tokens: Tokens, existing: Integration | None
-) -> tuple[PropertyFacts, str]:
-    hotel = vendor.open(Link(tokens=tokens))
-    found = list(hotel.properties())
-    if existing is not None and existing.external_property_id:
-        found = [f for f in found if f.external_id == existing.external_property_id]
-        if not found:
-            raise NotConnected(
-                f"That is another property of {vendor.title} than the one connected before. "
-                "Nothing was changed: sign in as this property."
-            )
-    if len(found) != 1:
-        raise NotConnected(
-            f"{vendor.title} opened {len(found)} properties: sign in for exactly one."
-        )
-    return hotel.details(found[0]), hotel.address()
-
-
-def _connected(
-    asked: AuthorizationRequest,
-    existing: Integration | None,
-    tokens: Tokens,
-    facts: PropertyFacts,
-    base_url: str,
-    *,
-    by: Actor,
-    now: datetime,
-) -> Integration:
-    hook = secrets.token_urlsafe(32)
-    try:
-        with transaction.atomic(), acting(by):
-            row = existing and _locked(existing.pk)
-            row = row or Integration(
-                property=asked.property, adapter=asked.adapter, first_connected_at=now
-            )
-            row.external_property_id = facts.external_id
-            row.base_url = base_url if base_url.startswith(("https://", "http://127.")) else ""
-            row.reading_until_at = row.refreshing_until_at = None
-            if not row.hook_digest:
-                row.hook_secret, row.hook_digest = hook, digest(hook, scope=HOOK_SCOPE)
-            _take_tokens(row, tokens, now)
-            row.state, row.state_since, row.problem = State.CATCHING_UP, now, ""
-            row.next_read_at = now
-            row.save()
-            row.outages.filter(ended_at=None, reconnected_at=None).update(reconnected_at=now)
-            _news(row, "pms.tasks.read_due")
-    except IntegrityError:
-        raise NotConnected(
-            "This property of the PMS is connected to another hotel in Portal: disconnect it there."
-        ) from None
-    return row
-
-
-def _take_tokens(row: Integration, tokens: Tokens, now: datetime) -> None:
+def take_tokens(row: Integration, tokens: Tokens, now: datetime) -> None:
+    """Put new tokens into the row, under a new version; the caller saves it."""
     row.tokens = json.dumps({"access": tokens.access, "refresh": tokens.refresh})
     row.token_version += 1
     life = tokens.lives_s
@@ -243,10 +120,19 @@ def tokens_of(row: Integration) -> Tokens:
 
 def hook_url(row: Integration) -> str:
     """The unguessable address at which this integration's events arrive."""
-    return f"{settings.PORTAL_BASE_URL}/hooks/{row.adapter}/{row.hook_secret}"
+    secret = row.hook_secret
+    if adapter_of(row.adapter).shared_hook:
+        secret = shared_secret(row.adapter)
+    return f"{settings.PORTAL_BASE_URL}/hooks/{row.adapter}/{secret}"
 
 
-def _news(row: Integration, task: str = "") -> None:
+def shared_secret(adapter: str) -> str:
+    """The unguessable part of the one address that a vendor calls for all properties; empty when none is set."""
+    return str(getattr(settings, f"{adapter.upper()}_HOOK_SECRET", ""))
+
+
+def announce(row: Integration, task: str = "") -> None:
+    """Tell open pages and everyone who follows connections; ring for ``task`` on commit."""
     bump([row.property_id])
     connection_changed.send(sender=Integration, property_id=row.property_id)
     if task:
@@ -260,8 +146,9 @@ def ask(row: Integration, question: Callable[[Hotel], T], *, now: datetime) -> T
     """Ask the PMS something: fresh tokens first if these are old, once more if they were not taken, then broken.
 
     An answer is a good word as of ``now``, the time of asking. Raises the adapter's errors; the connection's state is
-    already what the error means.
+    already what the error means. While the PMS wants to be left alone it is not called at all, by no worker: TryLater.
     """
+    _respect_quiet(row, now)
     if row.tokens_expire_at is not None and row.tokens_expire_at <= now:
         row = refresh(row, now=now)
     try:
@@ -284,23 +171,43 @@ def _ask_finally(row: Integration, question: Callable[[Hotel], T], now: datetime
         raise
 
 
+def _respect_quiet(row: Integration, now: datetime) -> None:
+    """Raise TryLater while the PMS's wish to be left alone lasts. It is read anew: another worker may have heard it."""
+    wish = Integration.objects.filter(pk=row.pk, quiet_until_at__gt=now)
+    until: datetime | None = wish.values_list("quiet_until_at", flat=True).first()
+    if until is not None:
+        raise TryLater(
+            f"{row.pms_name()} asks Portal to call less often.",
+            retry_after_s=(until - now).total_seconds(),
+        )
+
+
 def _note_trouble(row: Integration, error: PMSError, now: datetime) -> None:
     """Let the state say what the error means: broken, or one more failure on the way to delayed."""
     version = row.token_version
+    if isinstance(error, TryLater) and error.retry_after_s:
+        Integration.objects.filter(pk=row.pk, token_version=version).update_untracked(
+            quiet_until_at=database_now() + timedelta(seconds=error.retry_after_s)
+        )
     if isinstance(error, ConnectionBroken):
         mark_broken(integration_id=row.pk, cause=str(error), token_version=version, now=now)
     else:
         mark_delayed(integration_id=row.pk, problem=str(error), token_version=version, now=now)
 
 
-def _hotel(row: Integration) -> Hotel:
-    link = Link(
+def link_of(row: Integration) -> Link:
+    """What an adapter needs to know of the connection."""
+    return Link(
         tokens=tokens_of(row),
         property_id=row.external_property_id,
         base_url=row.base_url,
         online_check_in_field=row.online_check_in_field,
+        timezone=row.property.timezone,
     )
-    return adapter_of(row.adapter).open(link)
+
+
+def _hotel(row: Integration) -> Hotel:
+    return adapter_of(row.adapter).open(link_of(row))
 
 
 def refresh(row: Integration, *, now: datetime, seen_version: int | None = None) -> Integration:
@@ -325,15 +232,15 @@ def refresh(row: Integration, *, now: datetime, seen_version: int | None = None)
     if not _claim_refresh(fresh, now):
         return _refreshed_by_another(fresh)
     try:
-        tokens = adapter_of(row.adapter).refresh(kept)
+        tokens = signing_in(row.adapter).refresh(kept)
     except PMSError as error:
         Integration.objects.filter(pk=row.pk).update_untracked(refreshing_until_at=None)
         _note_trouble(fresh, error, now)
         raise
     with transaction.atomic():
-        kept_row = _locked(row.pk)
+        kept_row = locked(row.pk)
         if kept_row.token_version == seen and kept_row.state in LIVE:
-            _take_tokens(kept_row, tokens, now)
+            take_tokens(kept_row, tokens, now)
             Integration.objects.filter(pk=row.pk).update_untracked(
                 tokens=kept_row.tokens,
                 token_version=kept_row.token_version,
@@ -368,7 +275,8 @@ def _claim_refresh(row: Integration, now: datetime) -> bool:
 # States -------------------------------------------------------------------------------------------
 
 
-def _self(reason: str) -> Actor:
+def portal_itself(reason: str) -> Actor:
+    """Portal as the one who changed something."""
     return Actor(source=Source.SYSTEM, label="Portal", reason=reason)
 
 
@@ -377,14 +285,14 @@ def mark_broken(*, integration_id: int, cause: str, token_version: int, now: dat
 
     Codes that are on locks stay there; nothing new is released on check-ins that cannot be known.
     """
-    with transaction.atomic(), acting(_self(cause)):
-        row = _locked(integration_id)
+    with transaction.atomic(), acting(portal_itself(cause)):
+        row = locked(integration_id)
         if row.token_version != token_version or row.state not in LIVE:
             return False
         row.state, row.state_since, row.problem = State.BROKEN, now, cause[:300]
         row.save()
         _open_outage(row, cause, now)
-        _news(row)
+        announce(row)
     return True
 
 
@@ -410,14 +318,14 @@ def mark_delayed(*, integration_id: int, problem: str, token_version: int, now: 
     It is shown as delayed once no good word has come for two probes; a single failure shows nothing.
     """
     patience = timedelta(seconds=DELAYED_AFTER_PROBES * settings.PROBE_PMS_EVERY_S)
-    with transaction.atomic(), acting(_self(problem)):
-        row = _locked(integration_id)
+    with transaction.atomic(), acting(portal_itself(problem)):
+        row = locked(integration_id)
         if row.token_version != token_version or row.state != State.CONNECTED:
             return
         if row.last_word_at is None or row.last_word_at <= now - patience:
             row.state, row.state_since, row.problem = State.DELAYED, now, problem[:300]
             row.save()
-            _news(row)
+            announce(row)
 
 
 def good_word(*, integration_id: int, token_version: int, now: datetime) -> None:
@@ -428,12 +336,19 @@ def good_word(*, integration_id: int, token_version: int, now: datetime) -> None
         return
     if not mine.filter(state=State.DELAYED).exists():
         return
-    with transaction.atomic(), acting(_self("the PMS answers again")):
-        row = _locked(integration_id)
+    with transaction.atomic(), acting(portal_itself("the PMS answers again")):
+        row = locked(integration_id)
         if row.token_version == token_version and row.state == State.DELAYED:
             row.state, row.state_since, row.problem = State.CONNECTED, now, ""
             row.save()
-            _news(row, "pms.tasks.apply_inbox")
+            announce(row, "pms.tasks.apply_inbox")
+
+
+def probe_soon(*, integration_id: int, token_version: int, now: datetime) -> None:
+    """Something suggests that the PMS no longer lets Portal in: ask it at once. Nothing is marked by that alone."""
+    mine = Integration.objects.filter(pk=integration_id, token_version=token_version)
+    if mine.filter(state__in=LIVE, next_read_at__gt=now).update_untracked(next_read_at=now):
+        ring("pms.tasks.read_due")
 
 
 def caught_up(
@@ -443,15 +358,15 @@ def caught_up(
 
     Events that waited are due at once. False when newer tokens or another state make this stale.
     """
-    with transaction.atomic(), acting(_self("caught up with the PMS")):
-        row = _locked(integration_id)
+    with transaction.atomic(), acting(portal_itself("caught up with the PMS")):
+        row = locked(integration_id)
         if row.token_version != token_version or row.state not in LIVE:
             return False
         row.read_until_at = row.swept_at = began_at
         if row.state != State.CONNECTED:
             row.state, row.state_since, row.problem = State.CONNECTED, now, ""
             row.save()
-            _news(row, "pms.tasks.apply_inbox")
+            announce(row, "pms.tasks.apply_inbox")
         else:
             Integration.objects.filter(pk=row.pk).update_untracked(
                 read_until_at=began_at, swept_at=began_at
@@ -464,7 +379,7 @@ def caught_up(
 def disconnect(*, integration: Integration, by: Actor, now: datetime) -> Integration:
     """End the connection; keys, mappings and marks stay. The PMS is told, but need not answer."""
     with transaction.atomic(), acting(by):
-        row = _locked(integration.pk)
+        row = locked(integration.pk)
         if row.state == State.DISCONNECTED:
             return row
         old = _hotel(row) if row.state in LIVE else None
@@ -475,7 +390,7 @@ def disconnect(*, integration: Integration, by: Actor, now: datetime) -> Integra
         row.save()
         if row.read_until_at is not None:
             _open_outage(row, "disconnected by staff", now)
-        _news(row)
+        announce(row)
     if old is not None:
         with suppress(PMSError):
             old.leave()

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from django.db.models import F, Q, QuerySet
 
 from locks.clock import database_now
-from pms import connection, sync
+from pms import connecting, connection, sync
 from pms.adapters import CallRefused, Hotel, NotUnderstood, Page, PMSError, Subject, TryLater
 from pms.models import Integration, Reservation, WebhookEvent
 
@@ -47,9 +47,55 @@ def apply_all(*, now: datetime) -> int:
     return done
 
 
+def _due(now: datetime) -> QuerySet[WebhookEvent]:
+    at_once_or_again = Q(next_try_at=None) | Q(next_try_at__lte=now)
+    return WebhookEvent.objects.filter(at_once_or_again, processed_at=None)
+
+
 def _waiting(now: datetime) -> QuerySet[WebhookEvent]:
-    due = Q(next_try_at=None) | Q(next_try_at__lte=now)
-    return WebhookEvent.objects.filter(due, processed_at=None, integration__state__in=UP)
+    return _due(now).filter(integration__state__in=UP)
+
+
+def hear_of_connections(*, now: datetime) -> int:
+    """Follow what a PMS says of a connection that is broken, or of a new token for one: by trying, never by believing.
+
+    Returns how many events were dealt with. One of a connection that works is a reason to probe, like any other event.
+    """
+    heard = 0
+    news = (
+        _due(now)
+        .filter(entity=f"{Subject.CONNECTION.value}:")
+        .exclude(integration__state=Integration.State.DISCONNECTED)
+    )
+    for event in news.select_related("integration__property").order_by("received_at", "id")[:50]:
+        broken = event.integration.state == Integration.State.BROKEN
+        if not (broken or event.token) or not _mine(event, now):
+            continue
+        try:
+            back = connecting.try_again(event.integration, token=event.token, now=now)
+        except PMSError as error:
+            _later([event], error, now)
+            continue
+        except Exception as error:  # noqa: BLE001 - as in apply_all: the event is due again, the other hotels go on
+            log.error("integration %s: %s", event.integration_id, type(error).__name__)
+            continue
+        WebhookEvent.objects.filter(pk=event.pk).update(
+            processed_at=database_now(),
+            token="",
+            result="connected again" if back else "changed nothing",
+        )
+        heard += 1
+    return heard
+
+
+def _mine(event: WebhookEvent, now: datetime) -> bool:
+    """Whether this worker takes the event, for half a minute."""
+    seen = WebhookEvent.objects.filter(
+        pk=event.pk, processed_at=None, next_try_at=event.next_try_at, tries=event.tries
+    )
+    taken = seen.update(next_try_at=now + CLAIM, tries=F("tries") + 1)
+    event.tries += taken
+    return bool(taken)
 
 
 def _apply(integration: Integration, now: datetime) -> int:
@@ -77,11 +123,7 @@ def _claim(integration: Integration, now: datetime) -> list[WebhookEvent]:
     )
     mine = []
     for event in WebhookEvent.objects.filter(pk__in=ids).order_by("received_at"):
-        seen = WebhookEvent.objects.filter(
-            pk=event.pk, processed_at=None, next_try_at=event.next_try_at, tries=event.tries
-        )
-        if seen.update(next_try_at=now + CLAIM, tries=F("tries") + 1):
-            event.tries += 1
+        if _mine(event, now):
             mine.append(event)
     return mine
 
@@ -109,20 +151,37 @@ def _one_by_one(
 
 
 def _read_back(integration: Integration, events: Sequence[WebhookEvent], now: datetime) -> str:
+    """Read what the events are about, or all that changed after some may have been missed."""
+    everything = f"{Subject.CHANGES.value}:"
+    rest = [event for event in events if event.entity != everything]
+    applied, pages = sync.Applied(), _read_each(integration, rest, now)
+    if pages is not None:
+        applied.add(sync.apply_pages(integration=integration, pages=pages, now=now))
+    if len(rest) < len(events):
+        applied.add(sync.read_changes(integration=integration, now=now))
+    elif pages is None:
+        return "nothing to read"
+    return f"{len(applied.changed)} changed, {applied.same} as known"
+
+
+def _read_each(
+    integration: Integration, events: Sequence[WebhookEvent], now: datetime
+) -> list[Page] | None:
+    """What the PMS says of each event's subject; none when there is nothing to ask."""
     refs: dict[str, set[str]] = {subject.value: set() for subject in Subject}
     for event in events:
         subject, _, ref = event.entity.partition(":")
         refs.setdefault(subject, set()).add(ref)
-    bookings = refs[Subject.BOOKING.value]
+    bookings, stays = refs[Subject.BOOKING.value], sorted(refs[Subject.STAY.value] - {""})
     unknown = _known_bookings(integration, refs[Subject.GUEST.value], bookings)
     check = bool(refs[Subject.CONNECTION.value])
-    if not bookings and not unknown and not check:
-        return "nothing to read"
-    pages = connection.ask(
-        integration, lambda hotel: _read(hotel, sorted(bookings), unknown, check=check), now=now
+    if not bookings and not stays and not unknown and not check:
+        return None
+    return connection.ask(
+        integration,
+        lambda hotel: _read(hotel, sorted(bookings), stays, unknown, check=check),
+        now=now,
     )
-    applied = sync.apply_pages(integration=integration, pages=pages, now=now)
-    return f"{len(applied.changed)} changed, {applied.same} as known"
 
 
 def _known_bookings(integration: Integration, guests: set[str], bookings: set[str]) -> set[str]:
@@ -137,12 +196,15 @@ def _known_bookings(integration: Integration, guests: set[str], bookings: set[st
     return guests - {guest for guest, _ in pairs}
 
 
-def _read(hotel: Hotel, refs: Sequence[str], guests: set[str], *, check: bool) -> list[Page]:
+def _read(
+    hotel: Hotel, refs: Sequence[str], stays: Sequence[str], guests: set[str], *, check: bool
+) -> list[Page]:
     pages = list(hotel.bookings(refs)) if refs else []
-    stays = [stay for page in pages for stay in page.stays]
-    seen = {stay.guest_ref for stay in stays} | {c.ref for s in stays for c in s.companions}
-    for guest in sorted(guests - seen):
-        pages += hotel.bookings_of_guest(guest)
+    pages += hotel.stays(stays) if stays else []
+    found = [stay for page in pages for stay in page.stays]
+    seen = {stay.guest_ref for stay in found} | {c.ref for s in found for c in s.companions}
+    if unseen := sorted(guests - seen):
+        pages += hotel.bookings_of_guests(unseen)
     if check and not pages:
         hotel.properties()
     return pages

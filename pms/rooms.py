@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 
-from locks.history import Actor
-from locks.models import Door
+from locks.history import Actor, ChangedMeanwhile, Source, acting
+from locks.models import Door, DoorLink
 from locks.pulse import bump
 from pms.adapters import RoomFacts
-from pms.models import Integration, Reservation, Room, RoomDoor
+from pms.mapping import Plan, WantedDoor, doors_by_name, doors_by_room, plan_doors
+from pms.models import LIVE_STATES, Integration, Reservation, Room, RoomDoor
 from pms.signals import reservation_changed
-
-State = Reservation.State
-FOLLOWED = [State.TENTATIVE, State.EXPECTED, State.IN_HOUSE, State.UNKNOWN]
 
 
 def import_rooms(*, integration: Integration, rooms: Iterable[RoomFacts], now: datetime) -> int:
@@ -23,11 +21,9 @@ def import_rooms(*, integration: Integration, rooms: Iterable[RoomFacts], now: d
     dorm's name, is a door's maps itself; a virtual room takes the doors of the rooms it joins. Later, mapping is staff's.
     """
     found = {facts.external_id: facts for facts in rooms}
-    doors = {
-        door.name.strip().lower(): door
-        for door in Door.objects.filter(property_id=integration.property_id, archived_at=None)
-    }
-    with transaction.atomic():
+    doors = doors_by_name(integration.property_id)
+    by = Actor(source=Source.PMS, label=integration.pms_name(), reason="They have one name")
+    with transaction.atomic(), acting(by):
         known = set(
             Room.objects.filter(integration=integration).values_list("external_id", flat=True)
         )
@@ -87,29 +83,112 @@ def _map(integration: Integration, room_ref: str, door: Door) -> None:
     )
 
 
-def map_room(
-    *, integration: Integration, room_ref: str, door: Door, by: Actor, now: datetime
+def set_rooms(
+    *,
+    integration: Integration,
+    door: Door,
+    room_refs: Collection[str],
+    had: Collection[str],
+    by: Actor,
+    now: datetime,
+) -> list[str]:
+    """Have this door opened by the rooms ``room_refs`` and no longer by the others of ``had``, which the caller saw.
+
+    Returns the rooms that changed; their reservations are followed again. Raises ValueError across properties.
+    """
+    _check_hotel(integration, [door])
+    wanted, seen = set(room_refs), set(had)
+    with transaction.atomic(), acting(by):
+        for ref in sorted(wanted - seen):
+            _map(integration, ref, door)
+        for ref in sorted(seen - wanted):
+            _unmap(integration, ref, [door.pk])
+        changed = sorted(wanted ^ seen)
+        if changed:
+            _follow_again(integration, changed)
+    return changed
+
+
+def set_doors(
+    *, room: Room, doors: Sequence[Door], seen: Collection[int] | None, by: Actor, now: datetime
 ) -> None:
-    """Have a PMS room open this door; its reservations are followed again. Raises ValueError across properties."""
-    if door.property_id != integration.property_id:
+    """Have a room open exactly these doors; its reservations are followed again.
+
+    ``seen`` are the ids of the doors that the caller saw mapped: raises ChangedMeanwhile, with nothing stored, when it
+    is others by now. Raises ValueError across properties. A mapping to an archived door stays as it is.
+    """
+    integration = room.integration
+    _check_hotel(integration, doors)
+    wanted = {door.pk: door for door in doors}
+    with transaction.atomic(), acting(by):
+        Room.objects.select_for_update(of=("self",), no_key=True).get(pk=room.pk)
+        had = {door.pk for door in doors_by_room(integration, [room.external_id])[room.external_id]}
+        if seen is not None and had != set(seen):
+            raise ChangedMeanwhile
+        for door_id in sorted(set(wanted) - had):
+            _map(integration, room.external_id, wanted[door_id])
+        _unmap(integration, room.external_id, had - set(wanted))
+        if had != set(wanted):
+            _follow_again(integration, [room.external_id])
+
+
+def make_doors(
+    *,
+    integration: Integration,
+    rooms: Collection[Room],
+    common: Sequence[Door],
+    seen: str,
+    by: Actor,
+    now: datetime,
+) -> Plan:
+    """Make a door for each room that opens none, map it, and link the doors that are new to the ``common`` ones.
+
+    Returns what was done. ``seen`` is the mark of the plan that was looked at: raises ChangedMeanwhile, with nothing
+    stored, if the plan is another by now. Raises ValueError across properties.
+    """
+    _check_hotel(integration, common)
+    ids = [room.pk for room in rooms]
+    try:
+        with (
+            transaction.atomic(),
+            acting(by.because(f"Made for a room of {integration.pms_name()}")),
+        ):
+            kept = Room.objects.select_for_update(of=("self",), no_key=True).order_by("id")
+            plan = plan_doors(integration, kept.filter(integration=integration, pk__in=ids))
+            if plan.mark() != seen:
+                raise ChangedMeanwhile
+            for wish in plan.doors:
+                door = wish.door or _new_door(integration, wish, common)
+                for room in wish.rooms:
+                    _map(integration, room.external_id, door)
+            _follow_again(integration, [r.external_id for one in plan.doors for r in one.rooms])
+    except IntegrityError as taken:  # someone made a door of that name in this very moment
+        raise ChangedMeanwhile from taken
+    return plan
+
+
+def _new_door(integration: Integration, wish: WantedDoor, common: Sequence[Door]) -> Door:
+    door = Door(property=integration.property, name=wish.name, type=wish.type)
+    door.save()
+    DoorLink.objects.bulk_create(
+        DoorLink(property_id=door.property_id, door=door, linked=linked) for linked in common
+    )
+    return door
+
+
+def _check_hotel(integration: Integration, doors: Iterable[Door]) -> None:
+    if any(door.property_id != integration.property_id for door in doors):
         raise ValueError("a room and its door belong to one property")
-    with transaction.atomic():
-        _map(integration, room_ref, door)
-        _follow_again(integration, [room_ref])
 
 
-def unmap_room(
-    *, integration: Integration, room_ref: str, door: Door, by: Actor, now: datetime
-) -> None:
-    """A PMS room opens this door no longer; its reservations are followed again."""
-    with transaction.atomic():
-        RoomDoor.objects.filter(integration=integration, room_ref=room_ref, door=door).delete()
-        _follow_again(integration, [room_ref])
+def _unmap(integration: Integration, room_ref: str, door_ids: Collection[int]) -> None:
+    rows = RoomDoor.objects.filter(integration=integration, room_ref=room_ref)
+    rows.filter(door_id__in=door_ids).delete()
 
 
 def _follow_again(integration: Integration, room_refs: Sequence[str]) -> None:
     stays = Reservation.objects.filter(
-        integration=integration, room_ref__in=room_refs, state__in=FOLLOWED
+        integration=integration, room_ref__in=room_refs, state__in=LIVE_STATES
     )
     ids = list(stays.values_list("id", flat=True))
     stays.update(followed_at=None)

@@ -1,4 +1,4 @@
-"""The only writer of Reservation: applies what was read from a PMS, and reads everything again after a Reconnect.
+"""The only writer of Reservation: applies what was read from a PMS.
 
 Nothing older than what is stored is ever applied. What an answer does not mention is unknown, never gone. Keys hear of a
 change by ``reservation_changed``, inside the transaction that made it.
@@ -8,30 +8,31 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
-from django.conf import settings
-from django.db import transaction
+from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
 
-from locks.clock import database_now, zone
+from locks.clock import database_now
 from locks.pulse import bump
 from locks.vault import digest
 from pms import connection
-from pms.adapters import Ended, Hotel, Page, RoomFacts, Stay, StayState
-from pms.models import Integration, Outage, Reservation
-from pms.rooms import import_rooms, map_room, unmap_room
+from pms.adapters import Companion, Ended, Page, Stay, StayState
+from pms.missing import note_mentioned
+from pms.models import Integration, Reservation, Room
+from pms.rooms import import_rooms
 from pms.signals import reservation_changed
+from pms.spans import Spans, mark, spans_of
 
-__all__ = ["apply", "apply_pages", "import_rooms", "map_room", "resync", "unmap_room"]
+__all__ = ["apply", "apply_pages", "import_rooms"]
 log = logging.getLogger(__name__)
 State = Reservation.State
 ENDING = {StayState.CANCELLED, StayState.NO_SHOW, StayState.DELETED, StayState.DEPARTED}
 ACTIVE = [State.TENTATIVE, State.EXPECTED, State.IN_HOUSE, State.UNKNOWN]
 AT_ONCE = 200
-JITTER_S = 2.0
-"""Clocks closer than this count as equal: the PMS tells its time in whole seconds."""
 
 
 @dataclass(slots=True)
@@ -51,65 +52,6 @@ class Applied:
         self.not_understood += other.not_understood
 
 
-# Outages ------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Spans:
-    """The outages of one connection, to tell what fell into one by the PMS's own times.
-
-    ``recovering`` is the outage that the resync under way recovers from, if there is one. ``offset`` is how far the
-    PMS's clock is ahead of Portal's.
-    """
-
-    outages: tuple[Outage, ...] = ()
-    recovering: Outage | None = None
-    offset: timedelta = timedelta(0)
-
-    def at(self, moment: datetime | None) -> Outage | None:
-        """The outage that a moment of the PMS's clock fell into: from the last good word, to the whole second, until
-        the Reconnect."""
-        if moment is None:
-            return None
-        ours = moment - self.offset
-        for outage in self.outages:
-            until = outage.reconnected_at or outage.ended_at
-            began = outage.last_word_at.replace(microsecond=0)
-            if began <= ours and (until is None or ours < until):
-                return outage
-        return None
-
-
-def spans_of(
-    integration: Integration, *, recovering: Outage | None = None, offset_s: float = 0.0
-) -> Spans:
-    """The outages of this connection, newest first."""
-    outages = tuple(integration.outages.order_by("-began_at", "-id")[:50])
-    offset = timedelta(seconds=offset_s if abs(offset_s) >= JITTER_S else 0.0)
-    return Spans(outages=outages, recovering=recovering, offset=offset)
-
-
-def _mark(stay: Stay, row: Reservation, spans: Spans, *, was_version: datetime | None) -> None:
-    """Affected: changed between the last good word and the Reconnect. Came in: created then, or first seen by the resync
-    if the PMS does not say when. A mark of coming in is never taken back, nor given to what was known before."""
-    is_new = not row.fingerprint
-    came_in = spans.at(stay.created_at) if is_new else None
-    if is_new and stay.created_at is None:
-        came_in = spans.recovering
-    changed = spans.at(stay.updated_at) if stay.updated_at != was_version else None
-    if changed is None and not is_new and _changed_silently(stay, spans, was_version):
-        changed = spans.recovering
-    row.came_in_during = row.came_in_during or came_in
-    row.affected_by = came_in or changed or row.affected_by
-
-
-def _changed_silently(stay: Stay, spans: Spans, was_version: datetime | None) -> bool:
-    """A resync found other content under a version that it knew, or under none."""
-    return spans.recovering is not None and (
-        stay.updated_at is None or stay.updated_at == was_version
-    )
-
-
 # Applying -----------------------------------------------------------------------------------------
 
 
@@ -126,19 +68,35 @@ def apply(
     ``read_at`` is when the PMS was asked (now, if not given): of one version, nothing that was asked earlier than what is
     stored is applied. ``spans`` decide the marks, not the content.
     """
-    applied = Applied()
     spans = spans_of(integration) if spans is None else spans
-    asked_at = read_at or now
+    try:
+        return _apply(integration, stays, spans, read_at or now, now)
+    except IntegrityError:  # another worker stored one of them first; now it is known
+        return _apply(integration, stays, spans, read_at or now, now)
+
+
+def _apply(
+    integration: Integration,
+    stays: Sequence[Stay],
+    spans: Spans,
+    asked_at: datetime,
+    now: datetime,
+) -> Applied:
+    applied, rooms = Applied(), _room_names(integration, stays)
     with transaction.atomic():
-        known = {
-            row.external_id: row
-            for row in Reservation.objects.select_for_update()
-            .filter(integration=integration, external_id__in=[s.external_id for s in stays])
-            .order_by("id")
-        }
-        for stay in sorted(stays, key=lambda s: _urgency(s, known.get(s.external_id))):
+        news = _news(integration, [_named(stay, rooms) for stay in stays], asked_at)
+        applied.same += len(stays) - len(news)
+        refs = [stay.external_id for stay in news]
+        rows = _locked(integration, refs) if refs else ()
+        known = {row.external_id: row for row in rows}
+        whole = [_completed(stay, known.get(stay.external_id)) for stay in news]
+        for stay in sorted(whole, key=lambda s: _urgency(s, known.get(s.external_id))):
             row = known.get(stay.external_id)
             if row is not None and not _is_news(stay, row, asked_at):
+                applied.same += 1
+                continue
+            if row is not None and _is_echo(stay, row, spans):
+                _note_version(stay, row, asked_at)
                 applied.same += 1
                 continue
             applied.new += row is None
@@ -151,6 +109,66 @@ def apply(
     return applied
 
 
+class _Glance(NamedTuple):
+    """What tells whether a stay is news, without its guest."""
+
+    pms_updated_at: datetime | None
+    read_at: datetime
+    fingerprint: str
+
+
+def _news(integration: Integration, stays: Sequence[Stay], asked_at: datetime) -> list[Stay]:
+    """The stays that may be news; the rows of all of them are locked. A resync finds most as known, and opening every
+    guest's contacts to see that would be most of its work."""
+    rows = _locked(integration, [stay.external_id for stay in stays])
+    found = {
+        ref: _Glance(*rest) for ref, *rest in rows.values_list("external_id", *_Glance._fields)
+    }
+    return [
+        stay
+        for stay in stays
+        if (glance := found.get(stay.external_id)) is None
+        or not stay.guests_known
+        or _is_news(stay, glance, asked_at)
+    ]
+
+
+def _locked(integration: Integration, refs: Sequence[str]) -> QuerySet[Reservation]:
+    """These stays of one PMS, locked until the end of the transaction, in the order in which all lock them."""
+    rows = Reservation.objects.select_for_update(no_key=True)
+    return rows.filter(integration=integration, external_id__in=refs).order_by("id")
+
+
+def _room_names(integration: Integration, stays: Sequence[Stay]) -> dict[str, str]:
+    """The names of rooms that a PMS tells only by their ids."""
+    nameless = {stay.room_ref for stay in stays if stay.room_ref and not stay.room_name}
+    if not nameless:
+        return {}
+    rooms = Room.objects.filter(integration=integration, external_id__in=nameless)
+    return dict(rooms.values_list("external_id", "name"))
+
+
+def _named(stay: Stay, rooms: Mapping[str, str]) -> Stay:
+    """With its room's name."""
+    if stay.room_ref and not stay.room_name:
+        return replace(stay, room_name=rooms.get(stay.room_ref, ""))
+    return stay
+
+
+def _completed(stay: Stay, row: Reservation | None) -> Stay:
+    """With the guests that are known where they could not be read."""
+    if stay.guests_known or row is None:
+        return stay
+    return replace(
+        stay,
+        guest_ref=row.guest_ref,
+        guest_name=row.guest_name,
+        guest_email=row.guest_email,
+        guest_phone=row.guest_phone,
+        companions=tuple(Companion(ref=c["ref"], name=c["name"]) for c in row.companions),
+    )
+
+
 def _urgency(stay: Stay, known: Reservation | None) -> int:
     if stay.state in ENDING:
         return 0
@@ -158,12 +176,24 @@ def _urgency(stay: Stay, known: Reservation | None) -> int:
     return 1 if shortened else 2
 
 
-def _is_news(stay: Stay, row: Reservation, asked_at: datetime) -> bool:
+def _is_news(stay: Stay, row: Reservation | _Glance, asked_at: datetime) -> bool:
     """Newer by version; or, since a PMS may change a stay without a new version, other content asked for later."""
     ours, theirs = row.pms_updated_at, stay.updated_at
     if ours is not None and theirs is not None and theirs != ours:
         return theirs > ours
     return asked_at >= row.read_at and row.fingerprint != fingerprint(stay)
+
+
+def _is_echo(stay: Stay, row: Reservation, spans: Spans) -> bool:
+    """A new version with nothing new that keys care about, in no outage: what Portal's own writing causes."""
+    if row.fingerprint != fingerprint(stay):
+        return False
+    return spans.recovering is None and spans.at(stay.updated_at) is None
+
+
+def _note_version(stay: Stay, row: Reservation, asked_at: datetime) -> None:
+    row.pms_updated_at, row.read_at = stay.updated_at, asked_at
+    row.save(update_fields=["pms_updated_at", "read_at"])
 
 
 def _first_seen(integration: Integration, stay: Stay, now: datetime) -> Reservation:
@@ -180,7 +210,7 @@ def _store(stay: Stay, row: Reservation, spans: Spans, asked_at: datetime, now: 
     """Keys follow ``changed_at``, so it moves on even when two changes are applied in one moment, and only for a change
     of content."""
     was_version, print_ = row.pms_updated_at, fingerprint(stay)
-    _mark(stay, row, spans, was_version=was_version)
+    mark(stay, row, spans, was_version=was_version)
     is_new = not row.fingerprint
     if is_new:
         row.changed_at = now
@@ -238,6 +268,8 @@ COPIED = [
     "fingerprint",
     "came_in_during",
     "affected_by",
+    "before_outage",
+    "happened",
 ]
 
 
@@ -284,22 +316,6 @@ def read_changes(*, integration: Integration, now: datetime) -> Applied:
     return applied
 
 
-def sweep(*, integration: Integration, now: datetime) -> Applied:
-    """Read all current and coming stays, and mend the webhooks: the net under changes that nothing told of. Raises the
-    adapter's errors."""
-    today = now.astimezone(zone(integration.property.timezone)).date()
-
-    def read(hotel: Hotel) -> list[Page]:
-        _mend_webhooks(integration, hotel)
-        return list(hotel.current_and_coming(today))
-
-    pages = connection.ask(integration, read, now=now)
-    applied = apply_pages(integration=integration, pages=pages, now=now)
-    applied.add(_read_unmentioned(integration, pages, now, None))
-    Integration.objects.filter(pk=integration.pk).update_untracked(swept_at=now)
-    return applied
-
-
 def apply_pages(
     *,
     integration: Integration,
@@ -326,6 +342,7 @@ def apply_pages(
             applied.add(
                 apply(integration=integration, stays=few, now=moment, read_at=now, spans=spans)
             )
+    note_mentioned(integration=integration, refs=[stay.external_id for stay in stays])
     return applied
 
 
@@ -373,138 +390,3 @@ def _again(row: Reservation, state: StayState, updated_at: datetime | None) -> S
         created_at=row.pms_created_at,
         updated_at=updated_at or row.pms_updated_at,
     )
-
-
-# Resync -------------------------------------------------------------------------------------------
-
-
-@dataclass(slots=True)
-class _Everything:
-    """What a whole walk brought."""
-
-    rooms: list[RoomFacts]
-    pages: list[Page]
-    offset_s: float
-
-
-def _end_bookings(integration: Integration, pages: Sequence[Page], *, now: datetime) -> None:
-    """Bookings that are over as a whole and came without their stays: all stays of them that we hold end."""
-    for ended in (each for page in pages for each in page.ended):
-        rows = Reservation.objects.filter(
-            integration=integration,
-            booking_ref=ended.booking_ref,
-            state__in=[*ACTIVE, State.TENTATIVE],
-        )
-        if ended.updated_at is not None:
-            rows = rows.exclude(pms_updated_at__gt=ended.updated_at)
-        ids = list(rows.values_list("id", flat=True))
-        if not ids:
-            continue
-        departed = now if ended.state is StayState.DEPARTED else None
-        with transaction.atomic():
-            Reservation.objects.filter(pk__in=ids).update(
-                state=ended.state.value,
-                departed_at=departed,
-                changed_at=now,
-                read_at=now,
-                fingerprint="",
-                pms_updated_at=ended.updated_at,
-            )
-            bump([integration.property_id])
-            reservation_changed.send(sender=Reservation, reservation_ids=ids)
-
-
-def resync(*, integration: Integration, now: datetime) -> Applied | None:
-    """Find everything that was missed by reading all of it; then the connection is Connected and the outage over.
-
-    One walk at a time per integration; none when another is under way. Safe to repeat and to kill: the marks are moved
-    only by a whole walk, and nothing is applied twice. Raises the adapter's errors.
-    """
-    if not _claim(integration, now):
-        return None
-    try:
-        return _walk(integration, now)
-    finally:
-        Integration.objects.filter(
-            pk=integration.pk, token_version=integration.token_version
-        ).update_untracked(reading_until_at=None)
-
-
-def _claim_length() -> timedelta:
-    return timedelta(seconds=4 * settings.PMS_TIMEOUT_S + 1)
-
-
-def _claim(integration: Integration, now: datetime) -> bool:
-    """True for one of any number of workers. The claim ends by itself should its holder die; a living one renews it."""
-    free = Integration.objects.filter(pk=integration.pk).exclude(reading_until_at__gt=now)
-    return bool(free.update_untracked(reading_until_at=now + _claim_length()))
-
-
-def _renewing(integration: Integration, pages: Iterator[Page]) -> Iterator[Page]:
-    """The same pages; each one read makes the claim last longer."""
-    for page in pages:
-        Integration.objects.filter(
-            pk=integration.pk, token_version=integration.token_version
-        ).update_untracked(reading_until_at=database_now() + _claim_length())
-        yield page
-
-
-def _walk(integration: Integration, now: datetime) -> Applied:
-    outage = integration.outages.filter(ended_at=None).order_by("-began_at").first()
-    marks = [integration.read_until_at, outage and outage.last_word_at]
-    since = min((mark for mark in marks if mark), default=now - timedelta(days=1))
-    found = connection.ask(
-        integration, lambda hotel: _read_everything(integration, hotel, since, now), now=now
-    )
-    import_rooms(integration=integration, rooms=found.rooms, now=now)
-    spans = spans_of(integration, recovering=outage, offset_s=found.offset_s)
-    applied = apply_pages(integration=integration, pages=found.pages, now=now, spans=spans)
-    applied.add(_read_unmentioned(integration, found.pages, now, spans))
-    fresh = Integration.objects.get(pk=integration.pk)
-    if (
-        fresh.state_since == integration.state_since
-    ):  # else someone reconnected meanwhile: walk again
-        connection.caught_up(
-            integration_id=integration.pk,
-            token_version=fresh.token_version,
-            began_at=now,
-            now=max(now, database_now()),
-        )
-    return applied
-
-
-def _read_everything(
-    integration: Integration, hotel: Hotel, since: datetime, now: datetime
-) -> _Everything:
-    """Webhooks first: from then on nothing new is missed. Then all that changed, and all that is current or coming."""
-    today = now.astimezone(zone(integration.property.timezone)).date()
-    own = [p for p in hotel.properties() if p.external_id == integration.external_property_id]
-    _mend_webhooks(integration, hotel)
-    pages = list(_renewing(integration, hotel.changed(since, now=now)))
-    pages += _renewing(integration, hotel.current_and_coming(today))
-    offset_s = own[0].clock_offset_s if own else 0.0
-    return _Everything(rooms=list(hotel.rooms()), pages=pages, offset_s=offset_s)
-
-
-def _mend_webhooks(integration: Integration, hotel: Hotel) -> None:
-    url = connection.hook_url(integration)
-    prefix = f"{settings.PORTAL_BASE_URL}/hooks/{integration.adapter}/"
-    refused = hotel.mend_webhooks(url, own_prefix=prefix).refused
-    if refused:
-        log.warning("the PMS refused %s webhook subscriptions", len(refused))
-
-
-def _read_unmentioned(
-    integration: Integration, pages: Sequence[Page], now: datetime, spans: Spans | None
-) -> Applied:
-    """Bookings that are held as active and that no page mentioned: asked for by name, never taken for gone."""
-    seen = {stay.external_id for page in pages for stay in page.stays}
-    ended = {end.booking_ref for page in pages for end in page.ended}
-    held = Reservation.objects.filter(
-        integration=integration, state__in=ACTIVE, departure_on__gte=now.date() - timedelta(days=1)
-    ).values_list("external_id", "booking_ref")
-    missed = sorted({ref for stay, ref in held if stay not in seen and ref not in ended})
-    if not missed:
-        return Applied()
-    more = connection.ask(integration, lambda hotel: list(hotel.bookings(missed)), now=now)
-    return apply_pages(integration=integration, pages=more, now=now, spans=spans)

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from django.conf import settings
 
 from locks.clock import database_now
-from pms import connection, sync
+from pms import connection, resyncing, sync
 from pms.adapters import PMSError, TryLater
 from pms.models import Integration
 
@@ -45,13 +45,13 @@ def _look(integration: Integration, now: datetime) -> int:
 
 def _read(integration: Integration, now: datetime) -> None:
     if integration.state == State.CATCHING_UP:
-        sync.resync(integration=integration, now=now)
+        resyncing.resync(integration=integration, now=now)
         return
     swept, read = integration.swept_at, integration.read_until_at
     if integration.state == State.DELAYED:
         sync.read_changes(integration=integration, now=now)
     elif swept is None or now - swept >= timedelta(seconds=settings.SWEEP_PMS_EVERY_S):
-        sync.sweep(integration=integration, now=now)
+        resyncing.sweep(integration=integration, now=now)
     elif read is None or now - read >= timedelta(seconds=settings.READ_PMS_EVERY_S):
         sync.read_changes(integration=integration, now=now)
     else:

@@ -12,10 +12,19 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from keys.house_rules import change_property
-from locks.admin import Changeable, OfHotel, Support, actor_of, all_properties, number
+from keys.telling_models import Alert, GuestMessage
+from locks.admin_kit import (
+    Changeable,
+    OfHotel,
+    Support,
+    actor_of,
+    all_properties,
+    key_link,
+    number,
+)
 from locks.models import Property
-from portal.models import ApiToken, Membership, User
-from portal.staff.team import end_access
+from portal.members import end_access
+from portal.models import AlertMail, ApiToken, Membership, User
 from portal.tokens import revoke_token
 
 admin.site.site_header = "Portal support"
@@ -42,7 +51,12 @@ class PropertyAdmin(Changeable):
         "departure_time",
         "after_outage",
         "write_lead_minutes",
+        "common_doors",
         "code_length",
+        "reopened_code",
+        "guest_messages",
+        "guest_channels",
+        "guest_lead_hours",
     )
 
     def find(self, rows: QuerySet[Property], term: str) -> QuerySet[Property]:
@@ -70,11 +84,76 @@ class MembershipAdmin(OfHotel, Changeable):
         return rows.filter(user__email=term.lower())
 
     def save_model(self, request: HttpRequest, obj: Membership, form: Any, change: bool) -> None:  # noqa: FBT001 - Django's
+        super().save_model(request, obj, form, change)
         if "is_active" in form.changed_data and not obj.is_active:
             by = actor_of(request, form.cleaned_data["reason"])
-            end_access(obj, by=by, now=timezone.now())
-        else:
-            super().save_model(request, obj, form, change)
+            end_access(membership=obj, by=by, now=timezone.now())
+
+
+@admin.register(Alert)
+class AlertAdmin(OfHotel):
+    """Alerts, open and past: what was in trouble, from when to when, with how many guests at risk."""
+
+    list_display = (
+        "id",
+        "property",
+        "kind",
+        "subject",
+        "guests",
+        "most_guests",
+        "opened_at",
+        "closed_at",
+    )
+    list_filter = ("kind", ("closed_at", admin.EmptyFieldListFilter), "property")
+
+
+@admin.register(GuestMessage)
+class GuestMessageAdmin(OfHotel):
+    """Messages to guests: why, by which channel, whether they went out. Address and text are not shown."""
+
+    list_display = (
+        "id",
+        "property",
+        "key_of_it",
+        "why",
+        "channel",
+        "revision",
+        "state",
+        "made_at",
+        "sent_at",
+        "problem",
+    )
+    list_filter = ("state", "channel", "property")
+    search_fields = ("key_id",)
+    search_help_text = "The number of a key."
+    hidden = frozenset({"address", "body"})
+
+    @admin.display(description="key")
+    def key_of_it(self, message: GuestMessage) -> str:
+        """A way to the key."""
+        return key_link(message.key_id)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[GuestMessage]:
+        rows: QuerySet[GuestMessage] = super().get_queryset(request)
+        return rows.defer("address", "body")
+
+    def find(self, rows: QuerySet[GuestMessage], term: str) -> QuerySet[GuestMessage]:
+        pk = number(term)
+        return rows.none() if pk is None else rows.filter(key_id=pk)
+
+
+@admin.register(AlertMail)
+class AlertMailAdmin(OfHotel):
+    """E-mails about alerts: to whom, what for, and whether they went out."""
+
+    list_display = ("id", "property", "alert", "member", "what", "made_at", "sent_at", "result")
+    list_filter = ("what", ("next_try_at", admin.EmptyFieldListFilter), "property")
+    list_select_related = ("property", "alert", "membership__user")
+
+    @admin.display(description="member")
+    def member(self, mail: AlertMail) -> str:
+        """Whom it is for."""
+        return str(mail.membership.user)
 
 
 @admin.register(ApiToken)

@@ -26,7 +26,7 @@ from keys.refusal import Refused
 from locks.history import Actor
 from locks.models import Property
 from portal.models import ApiToken, User
-from portal.roles import Right
+from portal.roles import Right, note_refusal
 from portal.tokens import actor_of, find_token, note_use, token_allows
 
 SCHEME = "Bearer"
@@ -97,7 +97,22 @@ class ByRole(BasePermission):
         if action is None:  # a method that this address does not have: 405, not 403
             return True
         needed = getattr(view, "rights", {}).get(action)
-        return needed is not None and request.auth.may(needed)
+        if needed is None or not request.auth.may(needed):
+            _note(request, request.auth, needed)
+            return False
+        return True
+
+
+def _note(request: Request, caller: TokenCaller, needed: str | None) -> None:
+    token = caller.token
+    if needed is not None:
+        note_refusal(
+            role=token.role,
+            user_id=token.membership.user_id,
+            property_id=token.property_id,
+            asked=f"{request.method} {request.path}",
+            right=Right[needed],
+        )
 
 
 class PerToken(SimpleRateThrottle):

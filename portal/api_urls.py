@@ -12,7 +12,9 @@ from rest_framework.request import Request
 from rest_framework.routers import SimpleRouter
 from rest_framework.views import APIView
 
+from keys import alerts_api
 from keys.api import KeychainDoorsView, KeysView, ReleaseView
+from keys.recovery_api import OutagesView, RecoveriesView, RecoveryRowsView
 from locks import api as locks
 from pms import api as pms
 from portal.staff.access import public
@@ -31,8 +33,11 @@ class NothingHere(APIView):
 
 app_name = "api"
 router = SimpleRouter(use_regex_path=False)
-for name, view, basename in (*locks.NOUNS, *pms.NOUNS):
+for name, view, basename in (*locks.NOUNS, *pms.NOUNS, *alerts_api.NOUNS):
     router.register(name, view, basename=basename)
+
+router.register("outages", OutagesView, basename="outage")
+router.register("recoveries", RecoveriesView, basename="recovery")
 
 _OPEN: dict[str, Any] = {"authentication_classes": [], "permission_classes": [AllowAny]}
 _KEYS: dict[str, Any] = {"get": "list", "post": "create"}
@@ -55,7 +60,41 @@ urlpatterns = [
     ),
     path("keys/<int:key_id>/doors/", KeychainDoorsView.as_view(_KEYS), name="key-doors"),
     path("keys/<int:key_id>/doors/<int:pk>/", KeychainDoorsView.as_view(_DOOR), name="key-door"),
+    path(
+        "keys/<int:key_id>/doors/<int:pk>/try-now/",
+        KeychainDoorsView.as_view({"post": "try_now"}),
+        name="key-door-try-now",
+    ),
     path("keychain-doors/release/", ReleaseView.as_view({"post": "release"}), name="release"),
+    path(
+        "outages/<int:pk>/reservations/",
+        OutagesView.as_view({"get": "affected"}),
+        name="outage-reservations",
+    ),
+    path(
+        "outages/<int:pk>/dry-run/", OutagesView.as_view({"post": "dry_run"}), name="outage-dry-run"
+    ),
+    path(
+        "outages/<int:pk>/recover/", OutagesView.as_view({"post": "start"}), name="outage-recover"
+    ),
+    path(
+        "integrations/<int:integration_id>/rooms/",
+        pms.RoomsView.as_view({"get": "list"}),
+        name="integration-rooms",
+    ),
+    path(
+        "recoveries/<int:recovery_id>/rows/",
+        RecoveryRowsView.as_view({"get": "list"}),
+        name="recovery-rows",
+    ),
+    path(
+        "recoveries/<int:pk>/cancel/",
+        RecoveriesView.as_view({"post": "cancel"}),
+        name="recovery-cancel",
+    ),
+    path(
+        "recoveries/<int:pk>/undo/", RecoveriesView.as_view({"post": "undo"}), name="recovery-undo"
+    ),
     *router.urls,
     path("schema/", public(SpectacularAPIView.as_view(**_OPEN)), name="schema"),
     path(

@@ -15,7 +15,7 @@ TRANSPORT_ALIASES["filesystem"] = "portal.broker:Transport"
 
 app = Celery("portal")
 app.config_from_object("django.conf:settings", namespace="CELERY")
-app.autodiscover_tasks(["keys", "pms", "locks"])
+app.autodiscover_tasks(["keys", "pms", "locks", "portal"])
 
 
 @app.on_after_configure.connect
@@ -24,13 +24,26 @@ def set_schedule(sender: Celery, **_: object) -> None:
     from django.conf import settings  # noqa: PLC0415 - read when Celery is configured, not on import
 
     sender.conf.beat_schedule = {
-        name: {"task": task, "schedule": every, "options": {"expires": max(60.0, every)}}
+        name: {
+            "task": task,
+            "schedule": every,
+            "options": {"expires": max(every, min(60.0, 10 * every))},
+        }
         for name, task, every in (
             ("deliver what is due", "keys.tasks.look_now", settings.SWEEP_EVERY_S),
             ("follow reservations", "keys.tasks.follow_reservations", settings.SWEEP_EVERY_S),
+            ("work off recoveries", "keys.tasks.recover", settings.SWEEP_EVERY_S),
+            ("work off changes of many keys", "keys.tasks.change_keys", settings.SWEEP_EVERY_S),
             ("apply waiting PMS events", "pms.tasks.apply_inbox", settings.SWEEP_EVERY_S),
+            ("say which codes the PMS shall show", "keys.tasks.tell_pms", settings.SWEEP_EVERY_S),
+            ("show codes in the PMS", "pms.tasks.write_back", settings.SWEEP_EVERY_S),
             ("read and probe due PMSes", "pms.tasks.read_due", settings.SWEEP_EVERY_S),
+            ("find what people must be told", "keys.tasks.find_alerts", settings.ALERTS_EVERY_S),
+            ("mail alerts", "portal.tasks.mail_alerts", settings.ALERTS_EVERY_S),
+            ("message guests", "keys.tasks.message_guests", settings.MESSAGES_EVERY_S),
             ("collect events from locks", "locks.tasks.poll_locks", settings.POLL_LOCKS_EVERY_S),
+            ("try broken accounts", "locks.tasks.try_broken_accounts", settings.RETRY_OFFLINE_S[0]),
+            ("plan the slow read-back of new locks", "locks.tasks.plan_read_backs", 600.0),
             ("ready next month's door log", "locks.tasks.prepare_log", 6 * 3600.0),
         )
     }

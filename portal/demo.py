@@ -22,7 +22,7 @@ from keys.models import KeychainDoor
 from keys.rules import Permission
 from locks.clock import database_now
 from locks.models import Lock
-from pms import connection
+from pms import connecting
 from portal.models import Membership
 from portal.roles import Right
 from portal.staff.access import StaffRequest, needs, public
@@ -57,7 +57,7 @@ STEPS: tuple[Step, ...] = (
 def sign_in(request: HttpRequest) -> HttpResponseBase:
     """Come in as one of the demo's people."""
     chosen = request.POST.get("membership", "")
-    if not settings.PORTAL_DEMO or not chosen.isdigit():
+    if not settings.PORTAL_DEMO or not chosen.isdecimal():
         raise Http404
     membership = (
         Membership.objects.select_related("user").filter(pk=int(chosen), is_active=True).first()
@@ -156,7 +156,7 @@ def _break(request: StaffRequest) -> str | HttpResponseBase:
 
 def _reconnect(request: StaffRequest) -> str | HttpResponseBase:
     _control(settings.CLOUDBEDS_URL, "access/restore")
-    url = connection.begin_connect(
+    url = connecting.begin_connect(
         property=request.staff.hotel,
         adapter="cloudbeds",
         user_id=request.staff.user.pk,

@@ -1,7 +1,7 @@
 """The demo hotel: people, doors, simulated locks, a connected PMS, and one key for every reason to wait.
 
 Everything comes about as it would in a hotel: locks are hung up in the simulator, Cloudbeds is connected by its sign-in
-page, the outage is a real one, and what waits does so because of the simulators' state. Safe to run again: what is
+page and MEWS by its token, the outage is a real one, and what waits does so because of the simulators' state. Safe to run again: what is
 there stays.
 """
 
@@ -16,7 +16,7 @@ from urllib.parse import parse_qs, urlsplit
 import httpx2
 from django.conf import settings
 
-from keys import following, issuing, provisioning
+from keys import delivery, following, issuing
 from keys.keychain import CredentialWish, DoorWish, PersonWish
 from keys.models import Key
 from keys.rules import Hold
@@ -24,13 +24,13 @@ from locks.clock import database_now
 from locks.drivers import Kind
 from locks.history import Actor, Source, acting
 from locks.models import Door, DoorLink, Gateway, Lock, LockAccount, Property, Writer
-from pms import connection, watching
+from pms import connecting, watching
 from pms.models import Integration
 from portal.models import Membership, Role, User
 
 PASSWORD = "portal-demo-1"  # noqa: S105 - printed for everyone who starts the demo
 BY = Actor(source=Source.COMMAND, label="seed_demo", reason="demo hotel")
-HOTEL, LODGE, ANNEX = "Harbor House", "Canyon Lodge", "New Annex"
+HOTEL, LODGE, ANNEX, SEASIDE = "Harbor House", "Canyon Lodge", "New Annex", "Seaside Rooms"
 PEOPLE: tuple[tuple[str, str, Role], ...] = (
     ("owner@demo.example", "Olga Owner", Role.OWNER),
     ("manager@demo.example", "Miguel Manager", Role.GENERAL_MANAGER),
@@ -39,6 +39,7 @@ PEOPLE: tuple[tuple[str, str, Role], ...] = (
     ("installer@demo.example", "Ines Installer", Role.INSTALLER),
 )
 SUPPORT = "support@demo.example"
+SEASIDE_ROOMS = [f"{floor}{n}" for floor in (1, 2) for n in range(1, 7) if (floor, n) < (2, 5)]
 ROOMS = [f"{floor}0{n}" for floor in (1, 2) for n in range(1, 7)] + ["301", "302"]
 PINNED = {
     "Boat House": Hold.ACCOUNT_BROKEN,
@@ -70,6 +71,12 @@ class Peer:
         response.raise_for_status()
         return response.json()
 
+    def get(self, path: str) -> Any:
+        """GET of the control interface."""
+        response = self.client.get(f"/control/{path}")
+        response.raise_for_status()
+        return response.json()
+
     def allow(self, authorize_url: str, *, property_id: str) -> dict[str, str]:
         """Press Allow on the PMS's sign-in page; returns the query that leads back to Portal."""
         parts = urlsplit(authorize_url)
@@ -86,12 +93,18 @@ class Seed:
 
     locks: Peer
     pms: Peer
+    mews: Peer
     say: Callable[[str], None]
 
 
 def seed(say: Callable[[str], None]) -> list[dict[str, str]]:
     """Make the demo hotel unless it is there; returns the logins."""
-    run = Seed(Peer(settings.SIMLOCK_URL), Peer(settings.CLOUDBEDS_URL), say)
+    run = Seed(
+        locks=Peer(settings.SIMLOCK_URL),
+        pms=Peer(settings.CLOUDBEDS_URL),
+        mews=Peer(settings.MEWS_API_URL),
+        say=say,
+    )
     hotel = Property.objects.filter(name=HOTEL).first()
     if hotel is None:
         hotel = _hotel(HOTEL)
@@ -103,7 +116,8 @@ def seed(say: Callable[[str], None]) -> list[dict[str, str]]:
         _outage(run, hotel)
         _broken_lodge(run)
         _annex(run)
-        provisioning.look(now=database_now())
+        _seaside(run)
+        delivery.look(now=database_now())
         say("The demo hotel is ready.")
     else:
         LockAccount.objects.filter(driver="simulated")
@@ -129,7 +143,8 @@ def _addresses(hotel: Property) -> None:
 
 def _hotel(name: str, **extra: Any) -> Property:
     with acting(BY):
-        made = Property(name=name, **{"mode": Property.Mode.LIVE, **extra})
+        rules = {"mode": Property.Mode.LIVE, "common_doors": Property.CommonDoors.NONE}
+        made = Property(name=name, **{**rules, **extra})
         made.save()
     return made
 
@@ -216,11 +231,11 @@ def _connect(run: Seed, hotel: Property, property_id: str) -> Integration:
     """Connect Cloudbeds as staff would: sign-in page, Allow, back again, then read everything."""
     owner = User.objects.get(email=PEOPLE[0][0])
     now = database_now()
-    url = connection.begin_connect(
+    url = connecting.begin_connect(
         property=hotel, adapter="cloudbeds", user_id=owner.pk, by=BY, now=now
     )
     back = run.pms.allow(url, property_id=property_id)
-    made = connection.finish_connect(
+    made = connecting.finish_connect(
         state=back["state"], code=back["code"], user_id=owner.pk, by=BY, now=database_now()
     )
     _catch_up()
@@ -255,7 +270,7 @@ def _pinned(run: Seed, hotel: Property, account: LockAccount) -> None:
     for name, hold in PINNED.items():
         _pin(run, hotel, doors[name], hold)
     for _ in range(8):
-        provisioning.look(now=database_now())
+        delivery.look(now=database_now())
 
 
 def _trouble(run: Seed, hotel: Property) -> None:
@@ -273,7 +288,7 @@ def _trouble(run: Seed, hotel: Property) -> None:
 def _pin(run: Seed, hotel: Property, door: Door, hold: Hold) -> Key:
     now = database_now()
     kind = Kind.KEYCARD if hold is Hold.UNSUPPORTED else Kind.DOOR_CODE
-    later = timedelta(days=3) if hold is Hold.NOT_DUE_YET else timedelta(0)
+    later = timedelta(days=180) if hold is Hold.NOT_DUE_YET else timedelta(0)
     wish = CredentialWish(kind=kind, policy="strict", requested="CARD-0007")
     if kind is Kind.DOOR_CODE:
         wish = CredentialWish(kind=kind)
@@ -287,7 +302,7 @@ def _pin(run: Seed, hotel: Property, door: Door, hold: Hold) -> Key:
         now=now,
     )
     if hold in {Hold.STILL_ON_LOCK, Hold.REMOVAL_PENDING}:
-        provisioning.look(now=database_now())
+        delivery.look(now=database_now())
         run.locks.post(f"locks/{hotel.pk}-{door.name.lower().replace(' ', '-')}/offline")
         _withdraw(key, hold)
     return key
@@ -303,11 +318,11 @@ def _withdraw(key: Key, hold: Hold) -> None:
 
 def _outage(run: Seed, hotel: Property) -> None:
     """A real one: access revoked, one reservation comes in, Reconnect. And one that waits for its check-in."""
-    run.pms.post("reservations", guest="Carla Check-in", room="any", nights=6, pinned=True)
+    run.pms.post("reservations", guest="Carla Check-in", room="any", nights=60, pinned=True)
     _probe(hotel)
     run.pms.post("access/revoke")
     _probe(hotel)
-    run.pms.post("reservations", guest="Otto Outage", room="any", nights=6, pinned=True)
+    run.pms.post("reservations", guest="Otto Outage", room="any", nights=60, pinned=True)
     run.pms.post("access/restore")
     _connect(run, hotel, "318267")
 
@@ -330,7 +345,7 @@ def _broken_lodge(run: Seed) -> None:
         property="318268",
         guest="Ursula Unknown",
         room="Cabin 1",
-        nights=6,
+        nights=60,
         pinned=True,
     )
     _connect(run, lodge, "318268")
@@ -344,3 +359,19 @@ def _annex(run: Seed) -> None:
     _people(annex)
     account = _account(annex, "Annex locks", settings.SIMLOCK_TOKEN)
     _pin(run, annex, _door(run, account, "A1"), Hold.SETUP_MODE)
+
+
+def _seaside(run: Seed) -> None:
+    """A fourth hotel, whose PMS is MEWS: connected by the token that its owner pastes."""
+    seaside = _hotel(SEASIDE, timezone="Europe/Berlin")
+    _people(seaside)
+    account = _account(seaside, "Seaside locks", settings.SIMLOCK_TOKEN)
+    entrance = _door(run, account, "Entrance", type=Door.Type.ENTRANCE)
+    for name in SEASIDE_ROOMS:
+        _link(_door(run, account, name), entrance)
+    _link(_door(run, account, "Dorm 1", type=Door.Type.SHARED_ROOM), entrance)
+    told = run.mews.get("state")
+    at_pms = next(one["id"] for one in told["properties"] if one["name"] == SEASIDE)
+    token = next(i["access_token"] for i in told["integrations"] if i["enterprise_ids"] == [at_pms])
+    connecting.connect_with_token(property=seaside, adapter="mews", typed=token, by=BY)
+    _catch_up()

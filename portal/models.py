@@ -6,10 +6,12 @@ from typing import Any
 
 from django.contrib.auth.models import AbstractUser, UserManager
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 
+from keys.telling_models import Alert
 from locks.history import History, Tracked
 from locks.models import Property
+from locks.same_hotel import OneHotel
 
 
 class People(UserManager["User"]):
@@ -95,7 +97,7 @@ class Invitation(models.Model):
         ]
 
 
-class ApiToken(models.Model):
+class ApiToken(OneHotel):
     """What a program shows to act for a person at one property. Only a keyed digest of it is kept.
 
     ``prefix`` is the beginning of the token, so that people can tell tokens apart. A token may never do more than its
@@ -117,10 +119,72 @@ class ApiToken(models.Model):
         verbose_name = "API token"
         constraints = [
             models.CheckConstraint(
-                condition=Q(expires_at__gt=models.F("created_at")), name="token_lives_for_a_while"
+                condition=Q(expires_at__gt=F("created_at")), name="token_lives_for_a_while"
             ),
         ]
         indexes = [models.Index(fields=["property", "-created_at"], name="tokens_of_property")]
 
     def __str__(self) -> str:
         return f"{self.name} ({self.prefix}…)"
+
+
+class AlertPreference(OneHotel):
+    """What one member wants to hear of alerts by e-mail; without a row, nothing. The portal shows all to everyone.
+
+    ``kinds`` are values of ``Alert.Kind``. Quiet hours are by the property's clock and may pass midnight.
+    """
+
+    property = models.ForeignKey(Property, on_delete=models.PROTECT, related_name="+")
+    membership = models.OneToOneField(
+        Membership, on_delete=models.PROTECT, related_name="alert_preference"
+    )
+    by_email = models.BooleanField(default=False)
+    kinds = models.JSONField(default=list, blank=True)
+    quiet_from = models.TimeField(null=True, blank=True)
+    quiet_to = models.TimeField(null=True, blank=True)
+    urgent_anyway = models.BooleanField(default=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(quiet_from=None, quiet_to=None)
+                | Q(quiet_from__isnull=False, quiet_to__isnull=False),
+                name="quiet_hours_have_both_ends",
+            ),
+        ]
+
+
+class AlertMail(OneHotel):
+    """One thing to tell one member about one alert, once: that it is open, or that it is over. The queue of alert mails.
+
+    ``next_try_at`` is none when nothing more is to be done; a worker moves it on before it sends, so that the row of a
+    worker that died is due again. ``result`` says how it ended, or what went wrong last.
+    """
+
+    class What(models.TextChoices):
+        OPENED = "opened", "Open"
+        OVER = "over", "Over"
+
+    property = models.ForeignKey(Property, on_delete=models.PROTECT, related_name="+")
+    alert = models.ForeignKey(Alert, on_delete=models.CASCADE, related_name="mails")
+    membership = models.ForeignKey(Membership, on_delete=models.PROTECT, related_name="+")
+    what = models.CharField(max_length=6, choices=What.choices)
+    made_at = models.DateTimeField()
+    next_try_at = models.DateTimeField(null=True, blank=True)
+    tries = models.PositiveSmallIntegerField(default=0)
+    sent_at = models.DateTimeField(null=True, blank=True)
+    result = models.CharField(max_length=60, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["alert", "membership", "what"], name="alert_mailed_once"
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["next_try_at"],
+                condition=Q(next_try_at__isnull=False),
+                name="alert_mails_due",
+            ),
+        ]

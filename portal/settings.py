@@ -57,6 +57,11 @@ CLOUDBEDS_URL = env("CLOUDBEDS_URL", default="https://hotels.cloudbeds.com").rst
 CLOUDBEDS_API_URL = env("CLOUDBEDS_API_URL", default=CLOUDBEDS_URL).rstrip("/")
 CLOUDBEDS_CLIENT_ID = env("CLOUDBEDS_CLIENT_ID", default="portal-demo")
 CLOUDBEDS_CLIENT_SECRET = env("CLOUDBEDS_CLIENT_SECRET", default="demo-secret")
+MEWS_URL = env("MEWS_URL", default="https://app.mews.com").rstrip("/")
+MEWS_API_URL = env("MEWS_API_URL", default="https://api.mews.com").rstrip("/")
+MEWS_CLIENT_ID = env("MEWS_CLIENT", default="Portal 1.0.0")
+MEWS_CLIENT_SECRET = env("MEWS_CLIENT_TOKEN", default="portal-demo-client-token")
+MEWS_HOOK_SECRET = env("MEWS_HOOK_SECRET", default="")
 
 # Delivery. Seconds; tests and the demo scale them.
 SWEEP_EVERY_S = env.float("SWEEP_EVERY_S", default=2.0)
@@ -73,8 +78,17 @@ RETRY_OFFLINE_S = env.list(
     "RETRY_OFFLINE_S", cast=float, default=[60.0, 300.0, 900.0, 1800.0, 3600.0]
 )
 RETRY_SOON_S = env.list("RETRY_SOON_S", cast=float, default=[2.0, 5.0, 15.0, 60.0, 300.0])
+MESSAGES_EVERY_S = env.float("MESSAGES_EVERY_S", default=15.0)
+ALERTS_EVERY_S = env.float("ALERTS_EVERY_S", default=15.0)
+ALERT_GRACE_S = env.float("ALERT_GRACE_S", default=60.0)
+PMS_SILENT_AFTER_S = env.float("PMS_SILENT_AFTER_S", default=40 * 60.0)
+ARRIVALS_AT_RISK_S = env.float("ARRIVALS_AT_RISK_S", default=2 * 3600.0)
 DELIVERY_ROUND_S = env.float("DELIVERY_ROUND_S", default=20.0)
 DELIVERY_MAX_WRITERS = env.int("DELIVERY_MAX_WRITERS", default=2000)
+BULK_PAUSE_S = env.float(
+    "BULK_PAUSE_S", default=0.02
+)  # so that others get to write between two keys
+RECOVERY_CHUNK = env.int("RECOVERY_CHUNK", default=5000)  # reservations in one transaction
 
 INSTALLED_APPS = [
     "portal.apps.PortalConfig",
@@ -156,12 +170,13 @@ TEMPLATES = [
 
 DATABASES = {"default": env.db("DATABASE_URL", default=f"sqlite:///{VAR}/portal.sqlite3")}
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
-    # IMMEDIATE: a transaction that reads and then writes must not lose to "database is locked".
+    # IMMEDIATE: a transaction that reads and then writes must not lose to "database is locked". The file is not mapped
+    # into memory: that saves little here, and a mapping in trouble looks like a malformed database.
     DATABASES["default"]["OPTIONS"] = {
         "timeout": 20,
         "transaction_mode": "IMMEDIATE",
         "init_command": (
-            "PRAGMA journal_mode=WAL;PRAGMA synchronous=NORMAL;PRAGMA mmap_size=134217728;"
+            "PRAGMA journal_mode=WAL;PRAGMA synchronous=NORMAL;"
             "PRAGMA journal_size_limit=27103364;PRAGMA cache_size=2000;"
         ),
     }
@@ -169,12 +184,14 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
 else:
     # The pool belongs to processes that live long with threads; Celery's prefork would close it after each task.
     DATABASES["default"]["OPTIONS"] = {"pool": {"min_size": 1, "max_size": 12, "timeout": 10}}
+    # A restarted server leaves dead connections in the pool: each is tried before it is handed out.
+    DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 CELERY_BROKER_URL = env("CELERY_BROKER_URL", default="filesystem://")
 CELERY_TASK_IGNORE_RESULT = True
-CELERY_TASK_ACKS_LATE = True
-CELERY_TASK_REJECT_ON_WORKER_LOST = True
+# Rows are the queue, so a message may be lost once it is taken; acknowledging it late ends a worker that loses its broker.
+CELERY_TASK_ACKS_LATE = False
 CELERY_WORKER_PREFETCH_MULTIPLIER = 4
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TASK_PUBLISH_RETRY_POLICY = {"max_retries": 1, "interval_start": 0.1}
@@ -251,6 +268,14 @@ if env.bool("BEHIND_PROXY", default=HTTPS):
 EMAIL_CONFIG = env.email("EMAIL_URL", default="consolemail://")
 vars().update(EMAIL_CONFIG)
 DEFAULT_FROM_EMAIL = env("DEFAULT_FROM_EMAIL", default="Portal <portal@localhost>")
+# An SMS gateway that takes a POST of JSON; without one, and without a mail server, messages to guests become files.
+SMS_URL = env("SMS_URL", default="")
+SMS_TOKEN = env("SMS_TOKEN", default="")
+SMS_FROM = env("SMS_FROM", default="")
+SMS_TO_FIELD = env("SMS_TO_FIELD", default="to")
+SMS_TEXT_FIELD = env("SMS_TEXT_FIELD", default="text")
+SMS_FROM_FIELD = env("SMS_FROM_FIELD", default="from")
+GUEST_MESSAGES_FOLDER = env("GUEST_MESSAGES_FOLDER", default=str(VAR / "messages"))
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["portal.api.TokenAuthentication"],
@@ -273,7 +298,8 @@ SPECTACULAR_SETTINGS = {
     "SCHEMA_PATH_PREFIX": "/api/v1/",
     "ENUM_NAME_OVERRIDES": {
         "CredentialKind": "locks.models.KindChoice",
-        "EpisodeKind": "locks.models.Episode.Kind",
+        "AlertKind": "keys.telling_models.Alert.Kind",
+        "EpisodeKind": "locks.log_models.Episode.Kind",
         "KeyState": "keys.api_shapes.STATES",
         "ReservationState": "pms.models.Reservation.State",
         "IntegrationState": "pms.models.Integration.State",

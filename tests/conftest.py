@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.hotel import Hotel, open_hotel
 from tests.locks.simlock_server import SimlockServer, start_simlock
 
 
@@ -31,3 +32,17 @@ def quick(settings) -> None:
     settings.READ_BACK_AFTER_S = [0.3, 0.6]
     settings.DRIVER_TIMEOUT_S = 1.0
     settings.DELIVERY_ROUND_S = 5.0
+
+
+@pytest.fixture(scope="session")
+def hotel_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hotel]:
+    """One hotel of real processes for the whole session of this worker."""
+    with open_hotel(tmp_path_factory.mktemp("hotel")) as hotel:
+        yield hotel
+
+
+@pytest.fixture
+def real_hotel(hotel_process: Hotel) -> Iterator[Hotel]:
+    """The hotel of real processes, in order again after the test. Each test takes rooms of its own."""
+    yield hotel_process
+    hotel_process.tidy()

@@ -15,6 +15,8 @@ from pathlib import Path
 
 import pytest
 
+from tests import prepared
+
 NOT_FROM_OUTSIDE = (
     "ALLOWED_HOSTS",
     "BROKER_FOLDER",
@@ -28,8 +30,8 @@ NOT_FROM_OUTSIDE = (
     "SIMLOCK_TOKEN",
     "SIMLOCK_URL",
 )
-PLUGINS = (
-    "tests.environment,tests.report"  # workers of xdist read this variable before the settings
+PLUGINS = (  # workers of xdist read this variable before the settings
+    "tests.environment,tests.groups,tests.report"
 )
 WORKER = os.environ.get("PYTEST_XDIST_WORKER", "")
 
@@ -56,4 +58,5 @@ MADE = _choose_environment()
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Leave nothing behind."""
     if MADE is not None:
+        prepared.forget(MADE)
         shutil.rmtree(MADE, ignore_errors=True)

@@ -1,4 +1,8 @@
-"""Stories first and as sentences; skipped tests by name and reason, and a failure in CI."""
+"""Stories first and as sentences; skipped tests by name and reason, and a failure in CI.
+
+Tests marked ``postgres`` ask for what only that engine has. On another engine they are not collected, which is no skip:
+the run on PostgreSQL has them.
+"""
 
 from __future__ import annotations
 
@@ -6,14 +10,23 @@ import os
 import sys
 
 import pytest
+from django.conf import settings
 
 STORIES = "tests/stories/"
 MARKS = {"passed": "✓", "failed": "✗", "skipped": "–"}
 IN_WORKER = "PYTEST_XDIST_WORKER" in os.environ
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def _on_postgresql() -> bool:
+    return str(settings.DATABASES["default"]["ENGINE"]).endswith("postgresql")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """What the product promises is known before anything else; the order within stays."""
+    if not _on_postgresql():
+        left = [item for item in items if item.get_closest_marker("postgres")]
+        config.hook.pytest_deselected(items=left)
+        items[:] = [item for item in items if item not in left]
     items.sort(key=lambda item: not item.nodeid.startswith(STORIES))
 
 
@@ -36,7 +49,12 @@ def _sentence(nodeid: str) -> str:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Name each test that did not run, and why."""
+    """Print what tests told, then name each test that did not run, and why."""
+    _print_told(terminalreporter)
+    if not _on_postgresql():
+        terminalreporter.write_line(
+            "Tests marked postgres run where DATABASE_URL names a PostgreSQL server."
+        )
     skipped = terminalreporter.stats.get("skipped", [])
     if not skipped:
         return
@@ -48,6 +66,16 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.write_line(
             "CI=true: a test that does not run counts as a failure.", red=True
         )
+
+
+def _print_told(terminalreporter: pytest.TerminalReporter) -> None:
+    stats = terminalreporter.stats
+    reports = (*stats.get("passed", []), *stats.get("failed", []))
+    told = [words for report in reports for name, words in report.user_properties if name == "told"]
+    if told:
+        terminalreporter.section("told")
+        for words in told:
+            terminalreporter.write_line(words)
 
 
 @pytest.hookimpl(trylast=True)

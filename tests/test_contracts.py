@@ -23,6 +23,10 @@ PLANTED = {
         "pms/sync.py",
         "import locks.doorlog",
     ),
+    "The walkthrough sees Portal from outside": (
+        "portal/walkthrough/stage.py",
+        "import keys.wording",
+    ),
     "Simulators stand apart": ("pms/simulators/cloudbeds/world.py", "import pms.models"),
     "Nobody knows the simulators": ("keys/tasks.py", "import locks.simulators.simlock.world"),
 }

@@ -1,4 +1,4 @@
-"""The contract between Portal and every lock system: what a driver takes, what it may answer, and where drivers are found.
+"""The contract between Portal and every lock system: what a driver takes, and what it may answer.
 
 A driver is one file beside this one. It knows no Django, no database and no queue; it is given the address and the
 secret of one lock account and speaks the vendor's language. Everything that differs between vendors is data in
@@ -7,12 +7,11 @@ secret of one lock account and speaks the vendor's language. Everything that dif
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from importlib import import_module
-from typing import Protocol, cast
+from typing import Protocol, runtime_checkable
 
 
 class Kind(StrEnum):
@@ -60,6 +59,18 @@ class Scope(StrEnum):
     ACCOUNT = "account"
 
 
+class Addressing(StrEnum):
+    """Who says where a credential lies on a lock.
+
+    HANDLE: our own name for it is its place. VENDOR_ID: the vendor answers a write with an id. SLOT: the lock has
+    numbered places, and Portal picks a free one before it writes.
+    """
+
+    HANDLE = "handle"
+    VENDOR_ID = "vendor_id"
+    SLOT = "slot"
+
+
 class Cause(StrEnum):
     """Vendor errors in our words. The same words are the causes shown beside 4117 in the door log."""
 
@@ -74,8 +85,10 @@ class Cause(StrEnum):
     INVALID_WINDOW = "invalid_window"
     REJECTED = "rejected"
     LOCK_REMOVED = "lock_removed"
+    LOCK_FROZEN = "lock_frozen"
     UNSUPPORTED = "unsupported"
     AUTH = "auth"
+    CLOCK_SKEW = "clock_skew"
     BAD_REQUEST = "bad_request"
     UNEXPLAINED = "unexplained"
 
@@ -126,7 +139,10 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Held:
-    """One credential found on a lock. ``secret`` is None where the lock does not show it."""
+    """One credential found on a lock. ``secret`` is None where the lock does not show it.
+
+    ``handle`` is empty where the lock keeps no names: on a lock with slots, and for what was typed in at its keypad.
+    """
 
     address: str
     handle: str
@@ -137,27 +153,54 @@ class Held:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """Why the last accepted write at a place has not been carried out, or not yet.
+
+    At a place that is also among the unsure ones the vendor goes on trying by itself, and may succeed at any time.
+    """
+
+    place: Place
+    error: LockError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Observation:
-    """What a lock holds, read from the lock. ``held`` is None when it could not be read: unknown is never empty."""
+    """What a lock holds, read from the lock, or from the vendor's book where ``read_back`` of the driver is false.
+
+    ``held`` is None when it could not be read: unknown is never empty. A book can be read while its lock is offline.
+
+    ``unsure`` are places of which nobody can say yet whether they are taken, because the vendor is still at work or
+    that part could not be read. ``problems`` are what a vendor that answers later has against accepted writes. Whoever
+    asked for some places learns of these only.
+    """
 
     held: tuple[Held, ...] | None
+    unsure: tuple[Place, ...] = ()
+    problems: tuple[Problem, ...] = ()
     error: LockError | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Health:
-    """How a lock is. ``clock_offset_s`` is lock time minus true time in seconds; ``battery`` is percent."""
+    """How a lock is. ``clock_offset_s`` is lock time minus true time in seconds; ``battery`` is percent.
+
+    ``utc_offset_s`` is local time minus UTC as the lock was told, where a lock keeps such a thing and no time zone.
+    """
 
     online: bool
     battery: int | None = None
     clock_offset_s: float | None = None
     gateway_online: bool | None = None
+    utc_offset_s: float | None = None
     error: LockError | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """A lock that an account knows, as discovery shows it."""
+    """A lock that an account knows, as discovery shows it. ``first_slot`` is the number of its first place, if it has slots.
+
+    ``code_rules`` are what it demands of codes besides their length, in the vendor's words.
+    """
 
     external_id: str
     name: str
@@ -168,10 +211,16 @@ class Found:
     code_min: int = 4
     code_max: int = 9
     max_codes: int = 250
+    first_slot: int | None = None
+    code_rules: tuple[str, ...] = ()
 
 
 class EventType(StrEnum):
-    """What a lock can tell, in our words."""
+    """What a lock can tell, in our words.
+
+    OPENED and CLOSED are the leaf of the door, UNLOCKED and LOCKED its bolt. LOCKED_OUT: too many wrong tries.
+    SETTLED: an accepted write was carried out or given up; only a reason to read the lock.
+    """
 
     UNLOCKED = "unlocked"
     LOCKED = "locked"
@@ -180,16 +229,25 @@ class EventType(StrEnum):
     OFFLINE = "offline"
     BATTERY_LOW = "battery_low"
     CHANGED_AT_LOCK = "changed_at_lock"
+    SETTLED = "settled"
     CLOCK_WRONG = "clock_wrong"
     TAMPER = "tamper"
+    JAMMED = "jammed"
+    LOCKED_OUT = "locked_out"
+    OPENED = "opened"
+    CLOSED = "closed"
+    LEFT_OPEN = "left_open"
+    FORCED = "forced"
+    REMOVED_FROM_ACCOUNT = "removed_from_account"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LockEvent:
     """One event from a lock. ``happened_at`` is the lock's own time, aware UTC; ``event_id`` is unique per lock.
 
-    ``handle`` names our credential where the lock knows which one was used. ``secret`` is the code that was typed,
-    present only so that it can be matched; it is never stored. ``reason`` is short and free of codes.
+    ``handle`` names our credential where the lock knows which one was used, ``address`` its place where it knows only
+    that. ``secret`` is the code that was typed, present only so that it can be matched; it is never stored. ``reason``
+    is short and free of codes. ``vendor_type`` is the vendor's own name or number of the event.
     """
 
     event_id: str
@@ -198,28 +256,40 @@ class LockEvent:
     happened_at: datetime
     kind: Kind | None = None
     handle: str = ""
+    address: str = ""
     secret: str | None = field(default=None, repr=False)
     reason: str = ""
     battery: int | None = None
+    vendor_type: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EventPage:
-    """A page of events and where to go on. ``more`` asks the caller to come again at once."""
+    """A page of events and where to go on. ``more`` asks the caller to come again at once.
+
+    Without an answer there are no events, the cursor stays, and ``error`` says why.
+    """
 
     events: tuple[LockEvent, ...]
     cursor: str
     more: bool = False
+    error: LockError | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Capabilities:
-    """What a driver can do, as data. ``timeout_s`` bounds every single call; ``batch`` is how many places go in one call."""
+    """What a driver can do, as data.
+
+    ``timeout_s`` bounds every single call; ``batch`` is how many places go in one call. ``read_back`` is whether the
+    lock itself can be read, and not only the vendor's book about it. ``backfill`` is whether events of a time without
+    connection can be had later.
+    """
 
     timeout_s: float
     batch: int = 1
-    push_events: bool = False
+    addressing: Addressing = Addressing.HANDLE
     read_back: bool = True
+    backfill: bool = True
 
 
 class Driver(Protocol):
@@ -227,6 +297,7 @@ class Driver(Protocol):
 
     None of them raises for a vendor's refusal, a time-out or garbage: those are Outcomes and errors. ``put`` and
     ``remove`` answer one Outcome per item, in the order given. ``remove`` of what was not there is CONFIRMED.
+    ``observe`` without places reads all that the lock holds.
     """
 
     capabilities: Capabilities
@@ -235,7 +306,7 @@ class Driver(Protocol):
 
     async def remove(self, lock_ref: str, places: Sequence[Place]) -> list[Outcome]: ...
 
-    async def observe(self, lock_ref: str) -> Observation: ...
+    async def observe(self, lock_ref: str, places: Sequence[Place] = ()) -> Observation: ...
 
     async def health(self, lock_ref: str) -> Health: ...
 
@@ -250,26 +321,51 @@ class Driver(Protocol):
     async def close(self) -> None: ...
 
 
-class DriverFactory(Protocol):
-    """What a driver module's ``open_driver`` looks like. Called inside the event loop that will use the driver."""
+@runtime_checkable
+class Listens(Protocol):
+    """A driver whose vendor tells events by itself, over a line that is kept open."""
 
-    def __call__(self, *, base_url: str, token: str) -> Driver: ...
+    def listen(self) -> AsyncIterator[EventPage]:
+        """Events as they come, until the line is lost; the last page then says why. Raises nothing for the vendor.
 
-
-REGISTRY: dict[str, str] = {
-    "simulated": "locks.drivers.simulated:open_driver",
-}
-
-
-class UnknownDriver(Exception):
-    """No driver of that name is registered."""
+        The first page comes as soon as the line stands, if need be without events, so that the caller knows.
+        """
+        ...
 
 
-def open_driver(name: str, *, base_url: str, token: str) -> Driver:
-    """Open the driver called ``name`` on one account. Raises UnknownDriver for a name that is not registered."""
-    try:
-        module, _, attribute = REGISTRY[name].partition(":")
-    except KeyError:
-        raise UnknownDriver(name) from None
-    factory = cast("DriverFactory", getattr(import_module(module), attribute))
-    return factory(base_url=base_url, token=token)
+class NotGenuine(Exception):
+    """What was received does not come from the vendor, or comes again too late. Says nothing of its content."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Heard:
+    """What a vendor's call to us said. ``ask`` means that the call proves nothing and the vendor must be asked.
+
+    ``answer`` is the plain text that the vendor wants to hear, or it calls again.
+    """
+
+    events: tuple[LockEvent, ...] = ()
+    ask: bool = False
+    answer: str = ""
+
+
+@runtime_checkable
+class Receives(Protocol):
+    """A driver whose vendor calls an address of ours."""
+
+    def receive(self, *, headers: Mapping[str, str], body: bytes) -> Heard:
+        """What the call says; header names are lower case. Raises NotGenuine. Makes no calls and knows no waiting."""
+        ...
+
+
+@runtime_checkable
+class Renews(Protocol):
+    """A driver whose right to speak runs out and is renewed from time to time."""
+
+    def renew_at(self) -> datetime | None:
+        """When it should be renewed, aware UTC; none for never."""
+        ...
+
+    async def renew(self) -> str | LockError:
+        """A new token for the account, to be stored before it is used. The old one may be void by then."""
+        ...

@@ -3,14 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import re
-import ssl
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from functools import cache
-from typing import Any, TypeVar
+from typing import Any
 from urllib.parse import quote
 from zlib import crc32
 
@@ -26,7 +21,6 @@ from locks.drivers import (
     Health,
     Held,
     Kind,
-    LockError,
     LockEvent,
     Observation,
     Outcome,
@@ -36,17 +30,28 @@ from locks.drivers import (
     Retry,
     Scope,
 )
+from locks.drivers.in_order import in_order
+from locks.drivers.trust import timeout_s, trusted
+from locks.drivers.web import (
+    KEEP_ALIVE_S,
+    NOT_UNDERSTOOD,
+    Refused,
+    Reply,
+    Said,
+    Unsure,
+    clean,
+    ending,
+    error,
+    json_object,
+    retry_after_s,
+    time_limits,
+    unexplained,
+)
+from locks.vendors import AccountField, Vendor
 
-DEFAULT_TIMEOUT_S = 10.0
-# The simulator keeps idle lines for 75 s. Dropping them sooner here keeps a request from being sent
-# into a line that is just being closed, which would read as an unknown outcome.
-KEEP_ALIVE_S = 30.0
 POOLS = 64
 MAX_LINES = 1000
 EVENTS_PER_PAGE = 500
-TEXT_LIMIT = 200
-LONGEST_RETRY_AFTER_S = 3600.0
-Item = TypeVar("Item", Grant, Place)
 
 # The vendor's ``code`` in our words. Every one of them means that nothing was changed.
 ERRORS: dict[str, tuple[Cause, Retry, Scope]] = {
@@ -69,39 +74,6 @@ ERRORS: dict[str, tuple[Cause, Retry, Scope]] = {
 }
 # Refusals that are clear from the status alone, whoever on the way spoke it.
 PLAIN_STATUS = {401: "unauthorized", 429: "rate_limited"}
-NOT_SENT = LockError(
-    cause=Cause.VENDOR_UNREACHABLE, retry=Retry.SOON, scope=Scope.ACCOUNT, vendor_code="not_sent"
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Said:
-    """The vendor did it and said so."""
-
-    doc: Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """Certainly nothing was changed."""
-
-    error: LockError
-
-
-@dataclass(frozen=True, slots=True)
-class Unsure:
-    """Nobody can say whether something was changed; ``error`` is a hint."""
-
-    error: LockError
-
-
-Reply = Said | Refused | Unsure
-
-
-@cache
-def _trust() -> ssl.SSLContext:
-    """Whom to trust for https. Reading it takes longer than many writes, and drivers are opened often."""
-    return httpx2.create_ssl_context(trust_env=False)
 
 
 class ManyPools(httpx2.AsyncBaseTransport):
@@ -118,7 +90,7 @@ class ManyPools(httpx2.AsyncBaseTransport):
             keepalive_expiry=KEEP_ALIVE_S,
         )
         self._pools = [
-            httpx2.AsyncHTTPTransport(verify=_trust(), limits=limits, trust_env=False)
+            httpx2.AsyncHTTPTransport(verify=trusted(), limits=limits, trust_env=False)
             for _ in range(POOLS)
         ]
 
@@ -138,12 +110,10 @@ class SimulatedDriver:
 
     def __init__(self, *, base_url: str, token: str, timeout_s: float) -> None:
         self.capabilities = Capabilities(timeout_s=timeout_s)
-        # Connecting must give up well before the whole call does: that nothing was sent is worth knowing.
-        timeout = httpx2.Timeout(timeout_s, connect=timeout_s / 3, pool=timeout_s / 3)
         self._base_url = base_url.rstrip("/")
         self._client = httpx2.AsyncClient(
             headers={b"authorization": f"Bearer {token}".encode()},
-            timeout=timeout,
+            timeout=time_limits(timeout_s),
             transport=ManyPools(),
             trust_env=False,
         )
@@ -162,7 +132,7 @@ class SimulatedDriver:
             reply = await self._call("PUT", path, body=body, secret=grant.secret)
             return _outcome(reply, address=grant.address or grant.handle, state="stored")
 
-        return await _in_order(grants, write)
+        return await in_order(grants, write)
 
     async def remove(self, lock_ref: str, places: Sequence[Place]) -> list[Outcome]:
         """Make these absent, one after the other."""
@@ -172,17 +142,17 @@ class SimulatedDriver:
             reply = await self._call("DELETE", _credential_path(lock_ref, address))
             return _outcome(reply, address=address, state="removed")
 
-        return await _in_order(places, write)
+        return await in_order(places, write)
 
-    async def observe(self, lock_ref: str) -> Observation:
-        """Read the lock's own memory. What was typed in at the keypad has an address and no handle."""
+    async def observe(self, lock_ref: str, places: Sequence[Place] = ()) -> Observation:
+        """Read the lock's own memory, all of it whatever the places. What was typed in at the keypad has an address and no handle."""
         reply = await self._call("GET", f"{_lock_path(lock_ref)}/credentials")
         if not isinstance(reply, Said):
             return Observation(held=None, error=reply.error)
         try:
             return Observation(held=tuple(_held(doc) for doc in reply.doc["credentials"]))
         except (KeyError, TypeError, ValueError):
-            return Observation(held=None, error=_not_understood())
+            return Observation(held=None, error=NOT_UNDERSTOOD.error)
 
     async def health(self, lock_ref: str) -> Health:
         """How the vendor's cloud sees the lock. It may be out of date, and answers for offline locks too."""
@@ -198,37 +168,37 @@ class SimulatedDriver:
                 gateway_online=None if gateway is None else bool(gateway["online"]),
             )
         except (KeyError, TypeError, ValueError):
-            return Health(online=False, error=_not_understood())
+            return Health(online=False, error=NOT_UNDERSTOOD.error)
 
     async def events(self, cursor: str) -> EventPage:
         """Events of all locks of the account after the cursor; an empty one means from the beginning.
 
-        Without an answer the page is empty and the cursor stays, so that nothing is skipped.
+        Without an answer the page is empty, says why, and the cursor stays, so that nothing is skipped.
         """
         params = {"after": cursor, "limit": str(EVENTS_PER_PAGE)}
         reply = await self._call("GET", "/v1/events", params=params)
         if not isinstance(reply, Said):
-            return EventPage(events=(), cursor=cursor)
+            return EventPage(events=(), cursor=cursor, error=reply.error)
         try:
             events = [event for doc in reply.doc["events"] if (event := _event(doc)) is not None]
             return EventPage(
                 events=tuple(events), cursor=str(reply.doc["cursor"]), more=bool(reply.doc["more"])
             )
         except (KeyError, TypeError, ValueError):
-            return EventPage(events=(), cursor=cursor)
+            return EventPage(events=(), cursor=cursor, error=NOT_UNDERSTOOD.error)
 
     async def unlock(self, lock_ref: str) -> Outcome:
         """Open the door now. Never repeated by itself."""
         reply = await self._call("POST", f"{_lock_path(lock_ref)}/unlock")
         if isinstance(reply, Said) and reply.doc.get("opened") is not True:
-            reply = Unsure(_not_understood())
+            reply = NOT_UNDERSTOOD
         return _plain_outcome(reply)
 
     async def sync_clock(self, lock_ref: str) -> Outcome:
         """Set the lock's clock right."""
         reply = await self._call("POST", f"{_lock_path(lock_ref)}/sync-clock")
         if isinstance(reply, Said) and reply.doc.get("clock_offset_after_s") != 0:
-            reply = Unsure(_not_understood())
+            reply = NOT_UNDERSTOOD
         return _plain_outcome(reply)
 
     async def discover(self) -> list[Found]:
@@ -255,56 +225,27 @@ class SimulatedDriver:
         secret: str = "",
     ) -> Reply:
         """One request, at most ``timeout_s`` long, its every ending put into one of three words."""
-        try:
-            async with asyncio.timeout(self.capabilities.timeout_s):
-                response = await self._client.request(
-                    method, f"{self._base_url}{path}", json=body, params=params
-                )
-            return _read(response, secret=secret)
-        except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout):
-            return Refused(NOT_SENT)
-        except (httpx2.InvalidURL, httpx2.UnsupportedProtocol):
-            return Refused(
-                _error(Cause.BAD_REQUEST, Retry.NEVER, Scope.ACCOUNT, code="bad_address")
-            )
-        except (httpx2.TimeoutException, TimeoutError):
-            return Unsure(_error(Cause.UNEXPLAINED, Retry.SOON, Scope.CREDENTIAL, code="timeout"))
-        except (httpx2.HTTPError, OSError, RuntimeError, ValueError):
-            return Unsure(_error(Cause.UNEXPLAINED, Retry.SOON, Scope.CREDENTIAL, code="line_lost"))
+        return await ending(
+            self._client.request(method, f"{self._base_url}{path}", json=body, params=params),
+            lambda response: _read(response, secret=secret),
+            until=asyncio.get_running_loop().time() + self.capabilities.timeout_s,
+        )
 
 
 def open_driver(*, base_url: str, token: str) -> SimulatedDriver:
     """A connection to one account. DRIVER_TIMEOUT_S bounds each call, 10 s if it is not set."""
-    timeout_s = float(os.environ.get("DRIVER_TIMEOUT_S") or DEFAULT_TIMEOUT_S)
-    return SimulatedDriver(base_url=base_url, token=token, timeout_s=timeout_s)
+    return SimulatedDriver(base_url=base_url, token=token, timeout_s=timeout_s())
+
+
+VENDOR = Vendor(
+    title="Simulated locks",
+    default_url="http://127.0.0.1:8001",
+    fields=(AccountField(name="token", label="Token", secret=True),),
+    open_driver=open_driver,
+)
 
 
 # Writes.
-
-
-async def _in_order(
-    items: Sequence[Item], write: Callable[[Item], Awaitable[Outcome]]
-) -> list[Outcome]:
-    """Write one after the other. After trouble that the rest would meet too, the rest is not sent."""
-    outcomes: list[Outcome] = []
-    stop: LockError | None = None
-    for item in items:
-        if stop is None:
-            outcomes.append(await write(item))
-            stop = _reason_to_stop(outcomes[-1])
-        else:
-            outcomes.append(Outcome(result=Result.FAILED, error=stop))
-    return outcomes
-
-
-def _reason_to_stop(outcome: Outcome) -> LockError | None:
-    """A call that hangs must not be followed by others that hang: the caller's lease is two time-outs long."""
-    if outcome.result is Result.UNKNOWN:
-        return NOT_SENT
-    error = outcome.error
-    if error is None or error.scope is Scope.CREDENTIAL or error.cause is Cause.NO_SPACE:
-        return None
-    return error
 
 
 def _outcome(reply: Reply, *, address: str, state: str) -> Outcome:
@@ -313,7 +254,7 @@ def _outcome(reply: Reply, *, address: str, state: str) -> Outcome:
         address,
         state,
     ):
-        reply = Unsure(_not_understood())
+        reply = NOT_UNDERSTOOD
     return _plain_outcome(reply, address=address)
 
 
@@ -321,72 +262,27 @@ def _plain_outcome(reply: Reply, *, address: str = "") -> Outcome:
     match reply:
         case Said():
             return Outcome(result=Result.CONFIRMED, address=address, proof=Proof.ACKNOWLEDGED)
-        case Refused(error):
-            return Outcome(result=Result.FAILED, address=address, error=error)
-        case Unsure(error):
-            return Outcome(result=Result.UNKNOWN, address=address, error=error)
+        case Refused(why):
+            return Outcome(result=Result.FAILED, address=address, error=why)
+        case Unsure(why):
+            return Outcome(result=Result.UNKNOWN, address=address, error=why)
 
 
 # Reading answers.
 
 
 def _read(response: httpx2.Response, *, secret: str) -> Reply:
-    doc = _json_object(response)
+    doc = json_object(response)
     if response.status_code == httpx2.codes.OK:
-        return Unsure(_not_understood()) if doc is None else Said(doc)
+        return NOT_UNDERSTOOD if doc is None else Said(doc)
     code = str((doc or {}).get("code", "")) or PLAIN_STATUS.get(response.status_code, "")
-    text = _clean(str((doc or {}).get("message", "")), secret=secret)
+    text = clean(str((doc or {}).get("message", "")), secret)
     if response.is_client_error and code in ERRORS:
         cause, retry, scope = ERRORS[code]
-        after = _retry_after(response)
-        return Refused(_error(cause, retry, scope, code=code, text=text, retry_after_s=after))
+        after = retry_after_s(response)
+        return Refused(error(cause, retry, scope, code, text=text, retry_after_s=after))
     status = f"http_{response.status_code}"
-    return Unsure(_error(Cause.UNEXPLAINED, Retry.SOON, Scope.ACCOUNT, code=status, text=text))
-
-
-def _json_object(response: httpx2.Response) -> dict[str, Any] | None:
-    try:
-        doc = response.json()
-    except (ValueError, RecursionError):
-        return None
-    return doc if isinstance(doc, dict) else None
-
-
-def _retry_after(response: httpx2.Response) -> float | None:
-    try:
-        return min(max(float(response.headers["retry-after"]), 0.0), LONGEST_RETRY_AFTER_S)
-    except (KeyError, ValueError):
-        return None
-
-
-def _clean(text: str, *, secret: str) -> str:
-    """The vendor's words without anything that could be a code, and not too many of them."""
-    if secret:
-        text = text.replace(secret, "***")
-    return re.sub(r"\d{4,}", "***", text)[:TEXT_LIMIT]
-
-
-def _error(
-    cause: Cause,
-    retry: Retry,
-    scope: Scope,
-    *,
-    code: str,
-    text: str = "",
-    retry_after_s: float | None = None,
-) -> LockError:
-    return LockError(
-        cause=cause,
-        retry=retry,
-        scope=scope,
-        vendor_code=code,
-        vendor_text=text,
-        retry_after_s=retry_after_s,
-    )
-
-
-def _not_understood() -> LockError:
-    return _error(Cause.UNEXPLAINED, Retry.SOON, Scope.ACCOUNT, code="not_understood")
+    return unexplained(status, scope=Scope.ACCOUNT, text=text)
 
 
 def _held(doc: Mapping[str, Any]) -> Held:

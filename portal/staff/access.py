@@ -8,6 +8,7 @@ from functools import wraps
 from typing import Any, Concatenate, ParamSpec, cast
 
 from django.contrib.auth.views import redirect_to_login
+from django.db.models import F, FilteredRelation, Q
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
 from django.utils import timezone
@@ -16,11 +17,13 @@ from django_htmx.middleware import HtmxDetails
 from locks.clock import zone
 from locks.history import Actor, Source
 from locks.models import Property
+from pms.models import Integration
 from portal.models import Membership, User
-from portal.roles import Right, allowed, roles_with
+from portal.roles import Right, allowed, note_refusal, roles_with
 
 P = ParamSpec("P")
 SESSION_PROPERTY = "property_id"
+PMS_FIELDS = ("id", "adapter", "state", "state_since")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +38,12 @@ class Staff:
     def hotel(self) -> Property:
         """The property on the screen."""
         return self.membership.property
+
+    @property
+    def pms_in_trouble(self) -> Integration | None:
+        """The property's PMS as far as it is not simply working, read along with the membership; nothing else of it."""
+        told = {name: getattr(self.membership, f"pms_{name}", None) for name in PMS_FIELDS}
+        return Integration(**told) if told["id"] else None
 
     @property
     def pulse(self) -> int:
@@ -109,7 +118,15 @@ def public(view: Any) -> Any:
 
 
 def refused(request: StaffRequest, right: Right) -> HttpResponse:
-    """A page that says what is missing and who has it."""
+    """A page that says what is missing and who has it; the log keeps who tried."""
+    member = request.staff.membership
+    note_refusal(
+        role=member.role,
+        user_id=member.user_id,
+        property_id=member.property_id,
+        asked=f"{request.method} {request.path}",
+        right=right,
+    )
     context = {"right": right.value, "whom": roles_with(right)}
     return render(request, "staff/refused.html", context, status=403)
 
@@ -122,11 +139,19 @@ def _to_sign_in(request: HttpRequest) -> HttpResponseBase:
     return redirect_to_login(request.get_full_path())
 
 
+def _pms_in_trouble() -> FilteredRelation:
+    """At most one: a property has one live integration. Made anew, since a query uses it up."""
+    troubled = Q(property__integrations__state__in=["catching_up", "delayed", "broken"])
+    return FilteredRelation("property__integrations", condition=troubled)
+
+
 def _staff_of(request: HttpRequest) -> Staff | None:
     user = cast(User, request.user)
     mine = tuple(
         Membership.objects.filter(user_id=user.pk, is_active=True)
+        .annotate(pms=_pms_in_trouble())
         .select_related("property", "property__pulse")
+        .annotate(**{f"pms_{name}": F(f"pms__{name}") for name in PMS_FIELDS})
         .order_by("id")
     )
     if not mine:

@@ -1,94 +1,22 @@
-"""The forms of the portal: what staff type, in the property's time, as wishes that the domain understands."""
+"""The forms of signing in, of doors and of the settings."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import date, datetime, time
+from datetime import UTC, date, datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from django import forms
 from django.contrib.auth.forms import AuthenticationForm
 from django.contrib.auth.password_validation import validate_password
 
-from keys.issuing import CredentialWish, DoorWish, PersonWish, Refused
-from keys.keychain import ALL_WEEK
-from keys.models import Credential
-from locks.clock import TimeDoesNotExist, typed, zone, zone_names
-from locks.drivers import Kind
+from keys.ending import Ends
+from keys.keychain import doors_without_rooms
+from keys.refusal import Refused
+from locks.clock import zone_names
 from locks.models import Door, Property
-from portal.models import Membership, Role, User
-from portal.staff.happenings import DAYS
-
-FIELD_OF = {
-    "starts_at": "arrival_on",
-    "ends_at": "departure_on",
-    "code": "code",
-    "people": "name",
-    "policy": "policy",
-    "requested": "code",
-}
-POLICIES = [(p.value, p.label) for p in Credential.Policy]
-
-
-class Styled(forms.Form):
-    """A form whose fields look alike and say their errors to screen readers."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        kwargs.setdefault("label_suffix", "")
-        super().__init__(*args, **kwargs)
-        _style(self)
-
-    def refuse(self, refused: Refused) -> None:
-        """Show the domain's no at the field that it names."""
-        name = FIELD_OF.get(refused.field, refused.field)
-        self.add_error(name if name in self.fields else None, refused.message)
-
-    def full_clean(self) -> None:
-        super().full_clean()
-        _mark_invalid(self)
-
-    def add_error(self, field: str | None, error: Any) -> None:
-        super().add_error(field, error)
-        _mark_invalid(self)
-
-
-def _style(form: forms.BaseForm) -> None:
-    for name, field in form.fields.items():
-        widget = field.widget
-        if isinstance(
-            widget, forms.CheckboxInput | forms.CheckboxSelectMultiple | forms.RadioSelect
-        ):
-            continue
-        widget.attrs["class"] = (
-            "form-select" if isinstance(widget, forms.Select) else "form-control"
-        )
-        if field.help_text:
-            widget.attrs["aria-describedby"] = f"{form[name].id_for_label}_helptext"
-
-
-def _mark_invalid(form: forms.BaseForm) -> None:
-    for name in getattr(form, "_errors", None) or {}:
-        if name in form.fields:
-            form.fields[name].widget.attrs["aria-invalid"] = "true"
-
-
-def _day(label: str, *, required: bool = True) -> forms.DateField:
-    return forms.DateField(
-        label=label,
-        required=required,
-        widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
-        error_messages={"required": f"Choose the day of {label.lower().split()[0]}."},
-    )
-
-
-def _hour(label: str, *, required: bool = True) -> forms.TimeField:
-    return forms.TimeField(
-        label=label,
-        required=required,
-        widget=forms.TimeInput(attrs={"type": "time"}, format="%H:%M"),
-        error_messages={"required": f"Give a time for the {label.lower().split()[0]}."},
-    )
+from portal.models import Role, User
+from portal.staff.fields import NO_SUCH_DOOR, Styled, day, style
 
 
 class SignInForm(AuthenticationForm):
@@ -99,255 +27,35 @@ class SignInForm(AuthenticationForm):
         super().__init__(*args, **kwargs)
         self.fields["username"].label = "E-mail address"
         self.fields["username"].widget.attrs |= {"type": "email", "autocomplete": "username"}
-        _style(self)
+        style(self)
 
 
-class WindowForm(Styled):
-    """Arrival and departure with date and time, in the zone of the property."""
+class AccessTokenForm(Styled, forms.Form):
+    """An access token that a PMS gave; it is never shown again."""
 
-    arrival_on = _day("Arrival date")
-    arrival_at = _hour("Arrival Time")
-    departure_on = _day("Departure date")
-    departure_at = _hour("Departure Time")
-    hotel: Property
-
-    def __init__(self, *args: Any, hotel: Property, **kwargs: Any) -> None:
-        self.hotel = hotel
-        super().__init__(*args, **kwargs)
-
-    @property
-    def tz(self) -> ZoneInfo:
-        """The zone in which the times are meant."""
-        return zone(self.hotel.timezone)
-
-    def clean(self) -> dict[str, Any]:
-        data = super().clean() or {}
-        data["starts_at"] = self._moment(data, "arrival", later=False)
-        data["ends_at"] = self._moment(data, "departure", later=True)
-        return data
-
-    def _moment(self, data: dict[str, Any], name: str, *, later: bool) -> datetime | None:
-        day: date | None = data.get(f"{name}_on")
-        at: time | None = data.get(f"{name}_at")
-        if day is None and at is None:
-            return None
-        if day is None or at is None:
-            if f"{name}_on" not in self.errors and f"{name}_at" not in self.errors:
-                self.add_error(f"{name}_on", "Give both the day and the time, or neither.")
-            return None
-        try:
-            return typed(datetime.combine(day, at), self.tz, later=later)
-        except TimeDoesNotExist as missing:
-            self.add_error(f"{name}_at", f"{missing}. Choose {missing.after:%H:%M} or later.")
-            return None
-
-
-def window_initial(
-    starts_at: datetime | None, ends_at: datetime | None, tz: ZoneInfo
-) -> dict[str, Any]:
-    """The window as the form shows it."""
-    start, end = (at.astimezone(tz) if at else None for at in (starts_at, ends_at))
-    return {
-        "arrival_on": start and start.date(),
-        "arrival_at": start and start.time(),
-        "departure_on": end and end.date(),
-        "departure_at": end and end.time(),
-    }
-
-
-class LimitsForm(WindowForm):
-    """A window with limits by day of the week and hour of the day."""
-
-    weekdays = forms.MultipleChoiceField(
-        label="Days",
-        choices=[(str(bit), day) for bit, day in enumerate(DAYS)],
-        widget=forms.CheckboxSelectMultiple,
-        required=False,
+    token = forms.CharField(
+        label="Access token",
+        max_length=300,
+        widget=forms.PasswordInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
     )
-    from_hour = _hour("From", required=False)
-    to_hour = _hour("To", required=False)
-
-    def limits(self) -> dict[str, Any]:
-        """The limits as the domain takes them."""
-        data = self.cleaned_data
-        bits = sum(1 << int(bit) for bit in data["weekdays"])
-        return {"weekdays": bits, "from_hour": data["from_hour"], "to_hour": data["to_hour"]}
-
-
-def weekdays_initial(bits: int = ALL_WEEK) -> list[str]:
-    """The ticked days."""
-    return [str(bit) for bit in range(7) if bits >> bit & 1]
-
-
-class KeyForm(LimitsForm):
-    """Add Key: doors, Access Period, limits and Allow Provisioning; the people have forms of their own."""
-
-    doors = forms.MultipleChoiceField(
-        label="Doors",
-        widget=forms.CheckboxSelectMultiple,
-        error_messages={
-            "required": "Choose at least one door.",
-            "invalid_choice": "That door does not exist at this property: choose one from the list.",
-        },
-    )
-    linked = forms.BooleanField(label="Open linked doors too", required=False, initial=True)
-    allow = forms.BooleanField(label="Allow Provisioning", required=False, initial=True)
-
-    def __init__(self, *args: Any, doors: Iterable[Door], **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.known = {str(door.pk): door for door in doors}
-        self.fields["doors"].choices = [(pk, door.name) for pk, door in self.known.items()]  # type: ignore[attr-defined]
-
-    def wishes(self) -> list[DoorWish]:
-        """The chosen doors, all with the same switch and limits."""
-        data, limits = self.cleaned_data, self.limits()
-        return [
-            DoorWish(door=self.known[pk], allow=data["allow"], **limits) for pk in data["doors"]
-        ]
-
-
-class CredentialFields(Styled):
-    """Which credentials a person gets; a Door Code can be asked for."""
-
-    door_code = forms.BooleanField(label="Door Code", required=False, initial=True)
-    policy = forms.ChoiceField(label="Policy", choices=POLICIES, initial="random", required=False)
-    code = forms.CharField(
-        label="Code",
-        required=False,
-        max_length=12,
-        strip=True,
-        help_text="Preferred takes it if it is free, Strict takes it or refuses.",
-        widget=forms.TextInput(attrs={"inputmode": "numeric", "autocomplete": "off"}),
-    )
-    smartkey = forms.BooleanField(label="SmartKey", required=False)
-    keycard = forms.BooleanField(label="Keycard", required=False)
-
-    def clean(self) -> dict[str, Any]:
-        data = super().clean() or {}
-        if data.get("door_code") and data.get("policy") in {"preferred", "strict"}:
-            if not data.get("code"):
-                self.add_error("code", "Type the code, or choose Random.")
-            elif not str(data["code"]).isdigit():
-                self.add_error("code", "A Door Code has digits only.")
-        return data
-
-    def wishes(self) -> tuple[CredentialWish, ...]:
-        """The ticked credentials."""
-        data = self.cleaned_data
-        found: list[CredentialWish] = []
-        if data["door_code"]:
-            policy = data["policy"] or "random"
-            requested = data["code"] if policy != "random" else ""
-            found.append(CredentialWish(kind=Kind.DOOR_CODE, policy=policy, requested=requested))
-        found += [
-            CredentialWish(kind=kind)
-            for kind, on in ((Kind.SMARTKEY, data["smartkey"]), (Kind.KEYCARD, data["keycard"]))
-            if on
-        ]
-        return tuple(found)
-
-
-class PersonForm(CredentialFields):
-    """One person of a key."""
-
-    field_order = ["name", "email", "phone"]
-    name = forms.CharField(
-        label="Name", max_length=200, error_messages={"required": "Name the person."}
-    )
-    email = forms.EmailField(label="E-mail (optional)", required=False)
-    phone = forms.CharField(label="Phone (optional)", required=False, max_length=40)
-
-    def clean(self) -> dict[str, Any]:
-        data = super().clean()
-        if not any(data.get(kind) for kind in ("door_code", "smartkey", "keycard")):
-            self.add_error("door_code", "Choose at least one credential.")
-        return data
-
-    def wish(self) -> PersonWish:
-        """The person as the domain takes it."""
-        data = self.cleaned_data
-        return PersonWish(
-            name=data["name"], email=data["email"], phone=data["phone"], credentials=self.wishes()
-        )
-
-
-class AddCredentialForm(Styled):
-    """One more credential, or a new secret for one."""
-
-    kind = forms.ChoiceField(
-        label="Credential",
-        choices=[("door_code", "Door Code"), ("smartkey", "SmartKey"), ("keycard", "Keycard")],
-    )
-    policy = forms.ChoiceField(label="Policy", choices=POLICIES, initial="random", required=False)
-    code = CredentialFields.base_fields["code"]
-
-
-class RegenerateForm(Styled):
-    """A new secret."""
-
-    policy = forms.ChoiceField(label="Policy", choices=POLICIES, initial="random")
-    code = CredentialFields.base_fields["code"]
-    revision = forms.IntegerField(widget=forms.HiddenInput)
-
-
-class EditDoorForm(LimitsForm):
-    """Edit Door: the switch, the box beside it, own times and limits."""
-
-    arrival_on = _day("Arrival date", required=False)
-    arrival_at = _hour("Arrival Time", required=False)
-    departure_on = _day("Departure date", required=False)
-    departure_at = _hour("Departure Time", required=False)
-    allow = forms.BooleanField(label="Allow Provisioning", required=False)
-    before_check_in = forms.BooleanField(label="Write now, before check-in", required=False)
-    reason = forms.CharField(
-        label="Why (optional)", required=False, max_length=200, help_text="Kept in the history."
-    )
-
-
-class AddDoorToKeyForm(Styled):
-    """One more door for a keychain."""
-
-    doors = forms.ChoiceField(label="Door")
-    allow = forms.BooleanField(label="Allow Provisioning", required=False, initial=True)
-
-    def __init__(self, *args: Any, doors: Iterable[Door], **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.known = {str(door.pk): door for door in doors}
-        offered = [("", "Choose a door"), *((pk, d.name) for pk, d in self.known.items())]
-        self.fields["doors"].choices = offered  # type: ignore[attr-defined]
-
-    def wish(self) -> DoorWish:
-        """The door as the domain takes it."""
-        return DoorWish(
-            door=self.known[self.cleaned_data["doors"]], allow=self.cleaned_data["allow"]
-        )
-
-
-class RevokeForm(Styled):
-    """The word that confirms."""
-
-    word = forms.CharField(
-        label="Type the word revoke",
-        max_length=20,
-        widget=forms.TextInput(attrs={"autocomplete": "off", "autocapitalize": "none"}),
-    )
-    reason = forms.CharField(label="Why (optional)", required=False, max_length=200)
-
-    def clean_word(self) -> str:
-        word = str(self.cleaned_data["word"]).strip().lower()
-        if word != "revoke":
-            raise forms.ValidationError("Type the word revoke to confirm.")
-        return word
 
 
 class DoorForm(forms.ModelForm):  # type: ignore[type-arg]
     """Add or edit a door."""
 
     rooms = forms.MultipleChoiceField(
-        label="Rooms of the PMS", required=False, widget=forms.CheckboxSelectMultiple
+        label="Rooms of the PMS",
+        help_text="A reservation of such a room gets this door. Rooms appear when a PMS is connected.",
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+        error_messages={"invalid_choice": "The PMS has no such room now: choose from the list."},
     )
     links = forms.MultipleChoiceField(
-        label="Linked doors", required=False, widget=forms.CheckboxSelectMultiple
+        label="Linked doors",
+        help_text="A key of this door opens these too, such as the entrance.",
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+        error_messages={"invalid_choice": NO_SUCH_DOOR},
     )
 
     class Meta:
@@ -366,7 +74,7 @@ class DoorForm(forms.ModelForm):  # type: ignore[type-arg]
         super().__init__(*args, **kwargs)
         self.fields["links"].choices = [(str(door.pk), door.name) for door in others]  # type: ignore[attr-defined]
         self.fields["rooms"].choices = list(rooms)  # type: ignore[attr-defined]
-        _style(self)
+        style(self)
 
     def clean_name(self) -> str:
         name = str(self.cleaned_data["name"]).strip()
@@ -383,6 +91,13 @@ class DoorForm(forms.ModelForm):  # type: ignore[type-arg]
 class PropertyForm(forms.ModelForm):  # type: ignore[type-arg]
     """Settings of the property."""
 
+    code_length = forms.IntegerField(
+        label="Digits of a random Door Code",
+        min_value=4,
+        max_value=12,
+        error_messages=dict.fromkeys(("min_value", "max_value"), "Choose 4 to 12 digits."),
+    )
+
     class Meta:
         model = Property
         fields = [
@@ -394,7 +109,12 @@ class PropertyForm(forms.ModelForm):  # type: ignore[type-arg]
             "departure_time",
             "after_outage",
             "write_lead_minutes",
+            "common_doors",
             "code_length",
+            "reopened_code",
+            "guest_messages",
+            "guest_channels",
+            "guest_lead_hours",
         ]
         labels = {
             "timezone": "Time zone",
@@ -402,9 +122,13 @@ class PropertyForm(forms.ModelForm):  # type: ignore[type-arg]
             "departure_time": "Departure Time",
             "after_outage": "Reservations that came in while the PMS was broken",
         }
+        error_messages = {"name": {"unique": "Another property has that name: choose another."}}
         help_texts = {
             "timezone": "All times of this property are typed and shown in it.",
             "mode": "In Setup nothing is written to locks.",
+            "common_doors": "Entrances, lifts and the like with an empty list of rooms. Nothing is assumed: choose before going Live.",
+            "guest_messages": "A message is sent once the code is confirmed on all doors of the key, and says from when it works. Guests who are in house already get none.",
+            "guest_lead_hours": "0 sends as soon as the code is on its locks.",
             "write_lead_minutes": "Such a lock opens up to this many minutes early. 0 writes at the arrival.",
         }
         widgets = {
@@ -422,7 +146,18 @@ class PropertyForm(forms.ModelForm):  # type: ignore[type-arg]
             if "/" in name and not name.startswith(("Etc", "posix", "right"))
         )
         self.fields["timezone"].widget.choices = [(n, n) for n in (*names, "UTC")]
-        _style(self)
+        not_chosen = ("", "Not chosen: no key of a room opens them")
+        self.fields["common_doors"].choices = [not_chosen, *Property.CommonDoors.choices]  # type: ignore[attr-defined]
+        style(self)
+
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
+        if cleaned.get("mode") == Property.Mode.LIVE and not cleaned.get("common_doors"):
+            doors = doors_without_rooms(self.instance.pk)
+            if doors:
+                names = ", ".join(door.name for door in doors[:5])
+                self.add_error("common_doors", f"No room is linked to {names}: choose for them.")
+        return cleaned
 
 
 class InviteForm(Styled):
@@ -432,17 +167,41 @@ class InviteForm(Styled):
     role = forms.ChoiceField(label="Role", choices=Role.choices, initial=Role.TEAM)
 
 
-class MemberForm(forms.ModelForm):  # type: ignore[type-arg]
+class TokenForm(Styled):
+    """A token for a program: what it is for, what it may do, and its last day in the property's zone."""
+
+    name = forms.CharField(
+        label="Name", max_length=60, help_text="The program that will use it, such as Kiosk."
+    )
+    role = forms.ChoiceField(
+        label="Role", choices=Role.choices, initial=Role.TEAM, help_text="What it may do here."
+    )
+    expires_on = day("Last day")
+
+    def __init__(self, *args: Any, roles: Iterable[Role], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["role"].choices = [(role.value, role.label) for role in roles]  # type: ignore[attr-defined]
+
+    def clean_expires_on(self) -> date:
+        chosen: date = self.cleaned_data["expires_on"]
+        if chosen.year > datetime.now(UTC).year + 10:
+            raise forms.ValidationError("Choose a day within the next ten years.")
+        return chosen
+
+    def refuse(self, refused: Refused) -> None:
+        name = "expires_on" if refused.field == "expires_at" else refused.field
+        super().refuse(Refused(name, refused.message))
+
+
+class MemberForm(Styled):
     """A person's role at the property."""
 
-    class Meta:
-        model = Membership
-        fields = ["role", "may_release_after_outage"]
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        kwargs.setdefault("label_suffix", "")
-        super().__init__(*args, **kwargs)
-        _style(self)
+    role = forms.ChoiceField(label="Role", choices=Role.choices)
+    may_release_after_outage = forms.BooleanField(
+        label="May release after an outage",
+        required=False,
+        help_text="A right of its own for a Team member such as a night porter; managers have it anyway.",
+    )
 
 
 class JoinForm(Styled):
@@ -462,10 +221,88 @@ class JoinForm(Styled):
         return str(self.cleaned_data["password"])
 
 
+class ReleaseForm(Styled):
+    """Confirming a recovery. ``up_to`` and ``seen_at`` are the newest reservation and the moment of the dry run."""
+
+    links_keys = forms.BooleanField(
+        label="Link keys made by hand",
+        required=False,
+        help_text="They keep their codes and become the keys of the reservations.",
+    )
+    before_check_in = forms.BooleanField(
+        label="Write now, before check-in",
+        required=False,
+        help_text="Not ticked, the doors return to the property’s rule.",
+    )
+    reason = forms.CharField(
+        label="Reason",
+        max_length=200,
+        help_text="Kept in the history of every door.",
+        error_messages={"required": "Say why: it is kept in the history of every door."},
+    )
+    up_to = forms.IntegerField(min_value=0, max_value=2**63 - 1, widget=forms.HiddenInput)
+    seen_at = forms.DateTimeField(widget=forms.HiddenInput)
+
+
+class DisconnectForm(Styled):
+    """What becomes of the keys when a PMS is disconnected. Nothing ends unless it is chosen and confirmed by a word."""
+
+    ends = forms.ChoiceField(
+        label="Keys of its reservations",
+        choices=[
+            (Ends.NONE.value, "Keep them all until their own end"),
+            (Ends.COMING.value, "Revoke those to come"),
+            (Ends.ALL.value, "Revoke all, in house too"),
+        ],
+        help_text="Revoked keys stay revoked after the next Connect, until staff restore them.",
+    )
+    word = forms.CharField(
+        label="To revoke keys, type the word revoke",
+        required=False,
+        max_length=20,
+        widget=forms.TextInput(attrs={"autocomplete": "off", "autocapitalize": "none"}),
+    )
+
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or {}
+        word = str(cleaned.get("word", "")).strip().lower()
+        if cleaned.get("ends", Ends.NONE.value) != Ends.NONE.value and word != "revoke":
+            self.add_error("word", "Type the word revoke to confirm, or keep the keys.")
+        return cleaned
+
+
+class EndMissingForm(Styled):
+    """The word that ends the keys of missing reservations; some must have been ticked."""
+
+    word = forms.CharField(
+        label="Type the word revoke",
+        max_length=20,
+        widget=forms.TextInput(attrs={"autocomplete": "off", "autocapitalize": "none"}),
+    )
+
+    def __init__(self, *args: Any, chosen: bool, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.chosen = chosen
+
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or {}
+        if not self.chosen:
+            self.add_error(None, "Tick the keys that shall end.")
+        if str(cleaned.get("word", "revoke")).strip().lower() != "revoke":
+            self.add_error("word", "Type the word revoke to confirm.")
+        return cleaned
+
+
 class PairForm(Styled):
     """The door of a lock."""
 
-    door = forms.ChoiceField(label="Door", required=False)
+    door = forms.ChoiceField(
+        label="Door",
+        required=False,
+        error_messages={
+            "invalid_choice": "That door has a lock already or does not exist: choose one from the list."
+        },
+    )
 
     def __init__(self, *args: Any, doors: Iterable[tuple[str, str]], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

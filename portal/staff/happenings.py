@@ -25,6 +25,8 @@ QUIET = {
     "outage",
     "pms_starts_at",
     "pms_ends_at",
+    "removed_by_staff",
+    "carried_from",
     "revision",
 }
 NAMES = {
@@ -35,7 +37,9 @@ NAMES = {
     "departed_at": "Departed",
     "revoked_at": "Revoked",
     "revoked_because": "Reason of the revocation",
+    "reopened_at": "Valid again",
     "permission": "Allow Provisioning",
+    "leaving_since": "Moved out, opens until the new room does",
     "removed_at": "Taken out of the keychain",
     "retired_at": "Taken away",
     "weekdays": "Days",
@@ -67,8 +71,8 @@ class Happening:
     changes: tuple[Change, ...]
 
 
-def of_key(key: Key, *, tz: ZoneInfo, now: datetime) -> list[Happening]:
-    """Everything recorded about the key, its doors and its credentials, newest first. Four queries."""
+def of_key(key: Key, *, tz: ZoneInfo, now: datetime, most: int | None = SHOWN) -> list[Happening]:
+    """What is recorded about the key, its doors and its credentials, newest first, all of it or the newest. Four queries."""
     doors = dict(key.doors.values_list("id", "door__name"))
     found = [
         *_told(Key.history.filter(id=key.pk), lambda _: "Key", tz, now),
@@ -80,7 +84,7 @@ def of_key(key: Key, *, tz: ZoneInfo, now: datetime) -> list[Happening]:
         ),
         *_told(Credential.history.filter(key_id=key.pk), _credential, tz, now),
     ]
-    return sorted(found, key=lambda one: one.at, reverse=True)[:SHOWN]
+    return sorted(found, key=lambda one: one.at, reverse=True)[:most]
 
 
 def _credential(row: Any) -> str:

@@ -14,11 +14,12 @@ from django.db import connection
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.db.models.functions import Lower
 
+from keys.continuing import numbered
 from keys.models import Assignment, Key, KeychainDoor
 from keys.rules import Hold, Waits
 from locks.models import Door
 from pms.models import Reservation
-from portal.staff.pages import PAGE, Page, read_cursor, turn, write_cursor
+from portal.staff.pages import PAGE, Page, read_cursor, turn, words_typed, write_cursor
 
 CAP = 1000
 
@@ -33,9 +34,9 @@ class Group(StrEnum):
 
 
 ORDER = {
-    Group.CURRENT: "ends_at",
+    Group.CURRENT: "over_at",
     Group.UPCOMING: "starts_at",
-    Group.PAST: "-ends_at",
+    Group.PAST: "-over_at",
     Group.REVOKED: "-revoked_at",
 }
 
@@ -67,13 +68,13 @@ def group_of(keys: QuerySet[Key], group: Group, *, now: datetime) -> QuerySet[Ke
     if group is Group.UPCOMING:
         return keys.filter(starts_at__gt=now, departed_at=None)
     if group is Group.CURRENT:
-        return keys.filter(ends_at__gt=now, starts_at__lte=now, departed_at=None)
-    return keys.filter(Q(ends_at__lte=now) | Q(departed_at__isnull=False))
+        return keys.filter(over_at__gt=now, starts_at__lte=now)
+    return keys.filter(over_at__lte=now)
 
 
 def understand(text: str, *, property_id: int) -> Search:
     """Decide by its form what was searched for: a door of that name, digits of a reservation, or a guest's name."""
-    typed = " ".join(text.split())[:80]
+    typed = words_typed(text)
     if not typed:
         return Search()
     door = (
@@ -86,9 +87,10 @@ def understand(text: str, *, property_id: int) -> Search:
         return Search(typed, f"door {door.name}", matches=Q(Exists(inside)))
     if any(c.isdigit() for c in typed):
         stays = Reservation.objects.filter(property_id=property_id, number__startswith=typed)
-        ids = list(stays.values_list("id", flat=True)[:CAP])
         return Search(
-            typed, f"reservation numbers that begin with {typed}", matches=Q(reservation_id__in=ids)
+            typed,
+            f"reservation numbers that begin with {typed}",
+            matches=numbered(stays.values_list("id", flat=True)[:CAP]),
         )
     if len(typed.replace(" ", "")) < 3:
         return Search(
@@ -128,7 +130,7 @@ def pending_keys(*, property_id: int, pending: Pending, after: str) -> Page[Key]
     """One page of the keys that wait for this, soonest first."""
     rows = waiting(property_id=property_id, pending=pending)
     place = read_cursor(after)
-    if place is not None:
+    if place is not None and isinstance(place[0], datetime):
         at, pk = place
         rows = rows.filter(starts_at__gte=at).filter(Q(starts_at__gt=at) | Q(key_id__gt=pk))
     found = list(
@@ -141,33 +143,56 @@ def pending_keys(*, property_id: int, pending: Pending, after: str) -> Page[Key]
     return Page(rows_shown, write_cursor(*found[-1]) if more else "")
 
 
+def ids_of(
+    *,
+    property_id: int,
+    group: Group | None,
+    pending: Pending | None,
+    search: Search,
+    most: int,
+    now: datetime,
+) -> list[int]:
+    """The ids of the keys that a list shows over all its pages, up to ``most``, in its order."""
+    if pending is not None:
+        rows = waiting(property_id=property_id, pending=pending)
+        return list(rows.order_by("starts_at", "key_id").values_list("key_id", flat=True)[:most])
+    keys: QuerySet[Key] = Key.objects.filter(property_id=property_id)
+    if search.matches is not None:
+        keys = keys.filter(search.matches)
+    by = "-starts_at" if group is None else ORDER[group]
+    keys = keys if group is None else group_of(keys, group, now=now)
+    return list(keys.order_by(by, "id").values_list("id", flat=True)[:most])
+
+
 def counts(*, property_id: int, now: datetime) -> dict[str, str]:
     """How many keys are in each group and wait for each thing, "999+" beyond that: one statement for all."""
     keys = Key.objects.filter(property_id=property_id)
-    parts: dict[str, QuerySet[Any]] = {
-        group.value: group_of(keys, group, now=now) for group in (Group.CURRENT, Group.UPCOMING)
-    }
-    parts |= {
-        pending.value: _waiting(property_id, pending).values("key_id").distinct()
-        for pending in Pending
-    }
-    texts: list[str] = []
+    texts: dict[str, str] = {}
     params: list[Any] = []
-    for part in parts.values():
-        sql, given = (
-            part.order_by()
-            .values("key_id" if part.model is Assignment else "pk")[:CAP]
-            .query.sql_with_params()
-        )
-        texts.append(f"(SELECT COUNT(*) FROM ({sql}) AS counted)")  # noqa: S608 - the ORM wrote it
+    for group in (Group.CURRENT, Group.UPCOMING):
+        part = group_of(keys, group, now=now).order_by().values("pk")[:CAP]
+        texts[group.value], given = _counted("COUNT(*)", part)
+        params += given
+    for pending in Pending:
+        # In the order of the index, so that reading stops as well; a key's doors mostly begin together.
+        rows = _waiting(property_id, pending).order_by("starts_at", "key_id")
+        pairs = rows.values("starts_at", "key_id").distinct()[: 2 * CAP]
+        number = f"CASE WHEN COUNT(*) = {2 * CAP} THEN {CAP} ELSE COUNT(DISTINCT key_id) END"
+        texts[pending.value], given = _counted(number, pairs)
         params += given
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT {', '.join(texts)}", params)
+        cursor.execute(f"SELECT {', '.join(texts.values())}", params)
         numbers = cursor.fetchone()
-    return {name: _capped(n) for name, n in zip(parts, numbers, strict=True)}
+    return {name: capped(n) for name, n in zip(texts, numbers, strict=True)}
 
 
-def _capped(number: int) -> str:
+def _counted(number: str, part: QuerySet[Any, Any]) -> tuple[str, tuple[Any, ...]]:
+    sql, given = part.query.sql_with_params()
+    return f"(SELECT {number} FROM ({sql}) AS counted)", given  # noqa: S608 - the ORM wrote it
+
+
+def capped(number: int) -> str:
+    """A count as people read it: "999+" where counting stopped."""
     return f"{CAP - 1}+" if number >= CAP else str(number)
 
 

@@ -14,15 +14,17 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_GET, require_POST
 
-from keys import wording
+from keys import releasing, wording
 from keys.explaining import KeyAnswer, explain_key, explain_keys
 from keys.models import Credential, Key
+from keys.pms_codes import shown_in_pms
 from locks.clock import zone
-from locks.models import DoorLogEntry
+from locks.log_models import DoorLogEntry
 from portal.roles import Right
-from portal.staff import dates, happenings, log
+from portal.staff import dates, happenings, key_messages, log
 from portal.staff.access import StaffRequest, needs
-from portal.staff.key_list import Group, Pending, counts, keys_of, pending_keys, understand
+from portal.staff.key_list import Group, Pending, Search, counts, keys_of, pending_keys, understand
+from portal.staff.once import new_token
 from portal.staff.pages import now, show
 
 TABS = (
@@ -63,14 +65,10 @@ def key_list(request: StaffRequest) -> HttpResponse:
     """Keys by group, by what they wait for, or by search."""
     at, asked, hotel = now(), request.GET, request.staff.hotel
     search = understand(asked.get("q", ""), property_id=hotel.pk)
-    pending = _one_of(
-        Pending, asked.get("pending"), Pending.SOMEONE if asked.get("pending") else None
-    )
-    default = None if search.matches is not None else Group.CURRENT
-    group = _one_of(Group, asked.get("group"), default)
+    group, pending = asked_of(request, search)
     after = asked.get("after", "")
     if pending is not None:
-        group, page = None, pending_keys(property_id=hotel.pk, pending=pending, after=after)
+        page = pending_keys(property_id=hotel.pk, pending=pending, after=after)
     else:
         page = keys_of(property_id=hotel.pk, group=group, search=search, after=after, now=at)
     context = {
@@ -82,9 +80,19 @@ def key_list(request: StaffRequest) -> HttpResponse:
         "tabs": TABS,
         "chips": CHIPS,
         "counts": counts(property_id=hotel.pk, now=at),
+        "held": releasing.most_held(property_id=hotel.pk, now=at),
         "here": _address(group=group, pending=pending, q=search.typed),
     }
     return show(request, "staff/keys.html", context | WORDS)
+
+
+def asked_of(request: StaffRequest, search: Search) -> tuple[Group | None, Pending | None]:
+    """The group or what is waited for that an address of the list names."""
+    asked = request.GET
+    if asked.get("pending"):
+        return None, _one_of(Pending, asked["pending"], Pending.SOMEONE)
+    default = None if search.matches is not None else Group.CURRENT
+    return _one_of(Group, asked.get("group"), default), None
 
 
 def _one_of(kind: Any, given: str | None, default: Any) -> Any:
@@ -138,12 +146,19 @@ def key_context(request: StaffRequest, key: Key) -> dict[str, Any]:
         credentials.setdefault(one.person_id, []).append(one)
     people = key.people.filter(removed_at=None).select_related("guest").order_by("-is_main", "id")
     lines = DoorLogEntry.objects.filter(property_id=key.property_id, key_id=key.pk)
+    whole = request.GET.get("history") == "all"
+    most = None if whole else happenings.SHOWN + 1
+    story = happenings.of_key(key, tz=tz, now=at, most=most)
     return WORDS | {
         "key": key,
         "answer": explain_key(key=key, now=at),
+        "shown_in_pms": shown_in_pms(key, now=at),
         "people": [(person, credentials.get(person.pk, [])) for person in people],
-        "story": happenings.of_key(key, tz=tz, now=at),
+        "story": story[: None if whole else happenings.SHOWN],
+        "more_story": not whole and len(story) > happenings.SHOWN,
         "log_lines": log.told(list(lines.order_by("-happened_at", "-id")[:20]), see_codes=True),
+        "sent": key_messages.sent(key, most=None if whole else key_messages.SHOWN),
+        "once": new_token(),
         "at_odds": key.starts_by_staff or key.ends_by_staff,
         "zone_name": request.staff.hotel.timezone,
     }

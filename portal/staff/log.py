@@ -11,8 +11,9 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET
 
 from keys import wording
-from keys.explaining import PROOFS, door_episode_checks
-from locks.models import Door, DoorLogEntry, Episode, KindChoice, LogCode
+from keys.explaining import PROOFS, episode_checks
+from locks.log_models import DoorLogEntry, Episode, LogCode
+from locks.models import Door, KindChoice
 from portal.roles import Right
 from portal.staff.access import StaffRequest, needs
 from portal.staff.pages import now, show, turn
@@ -75,15 +76,18 @@ def door_log(request: StaffRequest) -> HttpResponse:
     rows = DoorLogEntry.objects.filter(property_id=hotel.pk).select_related("door")
     rows = rows.filter(door=door) if door else rows
     rows = rows.filter(code=code) if code else rows
+    key_id = _key_id(request)
+    rows = rows.filter(key_id=key_id) if key_id else rows
     page = turn(
         rows, by="-happened_at", after=asked.get("after", ""), value=lambda line: line.happened_at
     )
     context = {
         "lines": told(list(page.rows), see_codes=request.staff.may(Right.SEE_CODES)),
         "next": page.after,
-        "open": [] if asked.get("after") else open_ones(hotel.pk, door=door, now=at),
+        "open": [] if asked.get("after") or key_id else open_ones(hotel.pk, door=door, now=at),
         "doors": doors,
         "door": door,
+        "key_id": key_id,
         "code": code,
         "codes": LogCode.choices,
         "error_4117": wording.ERROR_4117,
@@ -91,14 +95,20 @@ def door_log(request: StaffRequest) -> HttpResponse:
     return show(request, "staff/log.html", context)
 
 
+def _key_id(request: StaffRequest) -> int | None:
+    """The key whose lines are asked for, by someone who may see keys."""
+    asked = request.GET.get("key", "")
+    known = asked.isdecimal() and len(asked) < 19 and request.staff.may(Right.SEE_KEYS)
+    return int(asked) if known else None
+
+
 def open_ones(property_id: int, *, door: Door | None, now: datetime) -> list[Open]:
     """What is open, removals first: a stranger who can enter is more urgent than a guest who cannot."""
     rows = Episode.objects.filter(property_id=property_id, closed_at=None).select_related("door")
     rows = rows.filter(door=door) if door else rows
     found = list(rows.order_by("-kind", "opened_at")[:OPEN_SHOWN])
-    return [
-        Open(one, door_episode_checks(episode=one, now=now), cause_text(one.cause)) for one in found
-    ]
+    checks = episode_checks(episodes=found, now=now)
+    return [Open(one, checks.get(one.pk, []), cause_text(one.cause)) for one in found]
 
 
 def told(entries: Sequence[DoorLogEntry], *, see_codes: bool) -> list[Line]:

@@ -6,27 +6,40 @@ import base64
 import binascii
 import json
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar
 
+from django.core.exceptions import ValidationError
 from django.db.models import Model, Q, QuerySet
-from django.http import HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.template.loader import render_to_string
+from django.views.decorators.http import require_http_methods
 
 from portal.staff.access import StaffRequest
 
 PAGE = 50
+MOST_TICKED = 200
+MAX_ID = 2**63
 M = TypeVar("M", bound=Model)
+
+form_page = require_http_methods(["GET", "POST"])
+"""A page with a form on it."""
 
 
 def show(
     request: StaffRequest, template: str, context: dict[str, Any], *, status: int = 200
 ) -> HttpResponse:
-    """The page; or, for an open page that asks again and for htmx, its live part alone."""
-    wants_part = request.headers.get("X-Live") == "1" or (request.htmx and not request.htmx.boosted)
+    """The page; or, for htmx, its live part alone; or, for an open page that asks again, that and the notice of alerts."""
+    asks_again = request.headers.get("X-Live") == "1"
+    wants_part = asks_again or (request.htmx and not request.htmx.boosted)
     name = f"{template}#live" if wants_part else template
-    return render(request, name, context, status=status)
+    answer = render(request, name, context, status=status)
+    if asks_again:
+        answer.content += render_to_string("staff/_alerts.html", {}, request).encode()
+    return answer
 
 
 def now() -> datetime:
@@ -61,7 +74,8 @@ def turn(
         step = "lt" if falling else "gt"
         key, pk = place
         beyond = Q(**{f"{name}__{step}": key}) | Q(**{name: key, f"id__{step}": pk})
-        rows = rows.filter(beyond, **{f"{name}__{step}e": key})
+        with suppress(ValidationError, ValueError, TypeError):  # a cursor of another list
+            rows = rows.filter(beyond, **{f"{name}__{step}e": key})
     found = list(rows.order_by(by, "-id" if falling else "id")[: size + 1])
     more = len(found) > size
     found = found[:size]
@@ -82,6 +96,21 @@ def read_cursor(text: str) -> tuple[Any, int] | None:
     try:
         kind, said, pk = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
         key = datetime.fromisoformat(said) if kind == "t" else str(said)
-        return key, int(pk)
+        place = key, int(pk)
+        if isinstance(key, datetime) and key.tzinfo is None:
+            return None
     except (ValueError, TypeError, binascii.Error):
         return None
+    return place if 0 < place[1] < MAX_ID and "\x00" not in str(said) else None
+
+
+def ticked(request: HttpRequest, name: str) -> list[int] | None:
+    """The rows that were ticked, at most as many as are done at once; none when no box was meant."""
+    given = (request.POST if request.method == "POST" else request.GET).getlist(name)
+    ids = [int(one) for one in given if one.isascii() and one.isdigit() and int(one[:19]) < MAX_ID]
+    return ids[:MOST_TICKED] if given else None
+
+
+def words_typed(text: str, *, longest: int = 80) -> str:
+    """What was typed into a search, in single spaces and without what no database keeps."""
+    return " ".join(text.replace("\x00", " ").split())[:longest]

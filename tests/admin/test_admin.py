@@ -12,10 +12,13 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from keys.models import Assignment, Key, KeychainDoor
-from locks.models import DoorLogEntry, Episode, Gateway, Property, Writer
-from pms.models import Outage, WebhookEvent
-from portal.models import ApiToken, Membership, User
+from keys.models import Assignment, Key, KeychainDoor, Recovery, RecoveryRow, SupportRequest
+from keys.telling_models import GuestMessage
+from locks.log_models import DoorLogEntry, Episode
+from locks.models import Gateway, Property, Writer
+from pms.models import Outage, RoomDoor, WebhookEvent, WriteBack
+from portal.models import AlertMail, ApiToken, Membership, User
+from tests import factories
 from tests.api.world import NOW, ApiClient, first_door, hotel, key_of, make_key, reservation
 
 PAGES = [model._meta.label_lower.replace(".", "_") for model in admin.site._registry]
@@ -35,11 +38,18 @@ def full(seaview):
         external_id="g1",
         name="Gateway 1",
     )
-    Outage.objects.create(
+    outage = Outage.objects.create(
         property=seaview.property,
         integration=seaview.integration,
         began_at=NOW,
         last_word_at=NOW,
+    )
+    _recovered(seaview, key, outage)
+    RoomDoor.objects.create(
+        property=seaview.property,
+        integration=seaview.integration,
+        room_ref="501",
+        door=seaview.doors[0],
     )
     DoorLogEntry.objects.create(
         property=seaview.property,
@@ -51,6 +61,27 @@ def full(seaview):
         code="4117",
         hint="••42",
     )
+    GuestMessage.objects.create(
+        property=seaview.property,
+        key=key,
+        credential=key.credentials.first(),
+        channel="email",
+        number=1,
+        why="made",
+        state="sent",
+        revision=1,
+        doors="1",
+        address="secret payload@guest.example",
+        body="secret payload",
+        made_at=NOW,
+    )
+    AlertMail.objects.create(
+        property=seaview.property,
+        alert=factories.alert_at(seaview.property),
+        membership=seaview.membership,
+        what="opened",
+        made_at=NOW,
+    )
     Episode.objects.create(
         property=seaview.property,
         door=seaview.doors[0],
@@ -60,7 +91,17 @@ def full(seaview):
         cause="lock_unreachable",
         opened_at=NOW,
     )
+    code = key.credentials.filter(kind="door_code").first().secret
+    WriteBack.objects.create(
+        property=seaview.property,
+        integration=seaview.integration,
+        reservation=key.reservation,
+        booking_ref="1",
+        wanted=f'{{"code": "{code}"}}',
+        ref=f"101: {code}",
+    )
     WebhookEvent.objects.create(
+        property=seaview.property,
         integration=seaview.integration,
         event_key="e1",
         event="reservation/status_changed",
@@ -68,6 +109,22 @@ def full(seaview):
         received_at=NOW,
     )
     return key, door
+
+
+def _recovered(seaview, key, outage):
+    about = {"property": seaview.property, "outage": outage}
+    recovery = Recovery.objects.create(
+        **about, source="portal", seen_at=NOW, up_to=1, started_at=NOW
+    )
+    RecoveryRow.objects.create(
+        property=seaview.property,
+        recovery=recovery,
+        reservation=key.reservation,
+        key=key,
+        action="provision",
+        rank=5,
+    )
+    SupportRequest.objects.create(**about, keys=1, asked_by="Rita", asked_at=NOW)
 
 
 def page(client: Client, name: str, *args, **query) -> str:
@@ -178,7 +235,7 @@ def test_the_page_of_a_key_says_why_per_door_in_the_words_of_the_portal(full, su
     text = page(support, "keys_key_change", key.pk)
     assert "Pending Provisioning" in text
     assert "The reservation is not checked in (at the front desk or online)." in text
-    assert "Who can change it: guest or front desk." in text
+    assert "Who can change it: Guest or front desk." in text
     assert "Written by itself at check-in." in text
     assert "201" in text
     assert "202" in text
@@ -322,6 +379,10 @@ def test_a_rule_of_a_hotel_changes_with_a_reason_and_asks_again(seaview, support
         "after_outage": "hold",
         "write_lead_minutes": "0",
         "code_length": "6",
+        "reopened_code": "same",
+        "guest_messages": "off",
+        "guest_channels": "email",
+        "guest_lead_hours": "0",
     }
     assert "Say why" in support.post(url, wish).content.decode()
     answer = support.post(url, wish | {"reason": "Moved"})
@@ -376,6 +437,7 @@ def test_tokens_can_be_revoked(seaview, support):
         "locks_lock",
         "pms_webhookevent",
         "pms_reservation",
+        "pms_writeback",
     ],
 )
 def test_delivery_log_episodes_and_inbox_are_read_only(full, root, name):
@@ -386,7 +448,7 @@ def test_delivery_log_episodes_and_inbox_are_read_only(full, root, name):
 
 
 def test_pages_go_on_without_a_count(seaview, support, monkeypatch):
-    monkeypatch.setattr("locks.admin.PAGE", 2)
+    monkeypatch.setattr("locks.admin_kit.PAGE", 2)
     made = [make_key(seaview, guest=f"Guest {n}").pk for n in range(5)]
     first = page(support, "keys_key_changelist")
     assert f"Key {made[-1]}" in first

@@ -30,7 +30,7 @@ def test_explain_key_prints_the_portals_sentences_and_no_code(seaview, by_number
     assert "Current, Inactive [Pending Provisioning]" in text
     assert "201: Allow Provisioning on [Pending Provisioning]" in text
     assert "The reservation is not checked in (at the front desk or online)." in text
-    assert "Who can change it: guest or front desk. Written by itself at check-in." in text
+    assert "Who can change it: Guest or front desk. Written by itself at check-in." in text
     assert not [c for c in key.credentials.all() if str(c.secret) in text]
 
 

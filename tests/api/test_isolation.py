@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 from django.urls import URLPattern
 
-from locks.models import DoorLogEntry
+from locks.log_models import DoorLogEntry
 from portal import api_urls
 from portal.roles import Right
+from tests import factories
 from tests.api.world import NOW, first_door, key_of, make_key, reservation
 
 UNKNOWN = 999_999_999
@@ -26,6 +27,7 @@ def theirs(other):
         "lock": other.doors[0].lock,
         "reservation": key.reservation,
         "integration": other.integration,
+        "alert": factories.alert_at(other.property, subject="Elsewhere"),
     }
 
 
@@ -40,6 +42,8 @@ def test_their_ids_are_404_in_addresses(api, theirs):
         f"locks/{theirs['lock'].pk}/",
         f"reservations/{theirs['reservation'].pk}/",
         f"integrations/{theirs['integration'].pk}/",
+        f"integrations/{theirs['integration'].pk}/rooms/",
+        f"alerts/{theirs['alert'].pk}/",
     ]
     for address in addresses:
         assert api.get(address).status_code == 404, address
@@ -48,6 +52,7 @@ def test_their_ids_are_404_in_addresses(api, theirs):
     assert api.patch(f"keys/{key}/", {"allow_provisioning": False}).status_code == 404
     assert api.patch(f"keys/{key}/doors/{door}/", {"allow_provisioning": False}).status_code == 404
     assert api.delete(f"keys/{key}/doors/{door}/").status_code == 404
+    assert api.post(f"keys/{key}/doors/{door}/try-now/").status_code == 404
 
 
 def test_a_door_of_another_key_is_404_under_this_key(api, seaview):
@@ -76,7 +81,8 @@ def test_their_ids_are_404_in_bodies_like_ids_that_never_were(api, seaview, thei
 
 
 @pytest.mark.parametrize(
-    "noun", ["keys", "doors", "locks", "reservations", "integrations", "door-log", "episodes"]
+    "noun",
+    ["keys", "doors", "locks", "reservations", "integrations", "door-log", "episodes", "alerts"],
 )
 def test_lists_hold_nothing_of_theirs(api, seaview, theirs, noun):
     text = api.get(f"{noun}/").content.decode()
@@ -88,14 +94,16 @@ def test_lists_hold_nothing_of_theirs(api, seaview, theirs, noun):
         "locks": theirs["lock"].pk,
         "reservations": theirs["reservation"].pk,
         "integrations": theirs["integration"].pk,
+        "alerts": theirs["alert"].pk,
     }
     assert others.get(noun) not in ids
 
 
 def test_ids_beyond_a_database_are_404(api):
-    for noun in ("keys", "doors", "locks", "reservations", "integrations"):
+    for noun in ("keys", "doors", "locks", "reservations", "integrations", "alerts"):
         assert api.get(f"{noun}/99999999999999999999999/").status_code == 404
     assert api.get("keys/99999999999999999999999/doors/").status_code == 404
+    assert api.get("integrations/99999999999999999999999/rooms/").status_code == 404
 
 
 def actions():

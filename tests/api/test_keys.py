@@ -72,7 +72,7 @@ def test_a_door_says_why_in_the_words_of_the_portal(api, seaview):
     reason = told["reasons"][0]
     assert reason["hold"] == "not_checked_in"
     assert reason["sentence"].startswith("The reservation is not checked in")
-    assert reason["who"] == "guest or front desk"
+    assert reason["who"] == "Guest or front desk"
     assert reason["next"] == "Written by itself at check-in."
 
 

@@ -10,7 +10,7 @@ def plant(name: str) -> None:
     """Put this bug into the delivery of this process."""
     from django.db.models import F  # noqa: PLC0415 - after Django is set up
 
-    from keys import ledger, outcomes, rules  # noqa: PLC0415 - after Django is set up
+    from keys import leases, ledger, outcomes, rules  # noqa: PLC0415 - after Django is set up
     from keys.models import Assignment  # noqa: PLC0415 - after Django is set up
     from locks import doorlog  # noqa: PLC0415 - after Django is set up
     from locks.drivers import Cause, LockError, Retry, Scope  # noqa: PLC0415 - after Django is set up
@@ -34,13 +34,14 @@ def plant(name: str) -> None:
             outcomes._unsure = lambda sent, pace, now: failed(sent, error, pace, now)
             doorlog.must_read_back = lambda **_: None
         case "no sweep after death":
-            ledger.grab = lambda **_: []
+            leases.grab = lambda **_: []
         case _:
             raise SystemExit(f"no such bug: {name}")
 
 
 if __name__ == "__main__":
     from celery.__main__ import main
+    from celery.signals import worker_ready
 
     import portal.celery  # noqa: F401 - the folder broker must be known first
 
@@ -50,5 +51,6 @@ if __name__ == "__main__":
         os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
         django.setup()
         plant(os.environ["PLANTED"])
+    worker_ready.connect(lambda **_: print("This worker is ready.", flush=True), weak=False)
     sys.argv[0] = "celery"
     main()

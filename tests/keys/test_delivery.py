@@ -3,29 +3,22 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from keys import issuing
+from keys.delivery import look
 from keys.explaining import explain_key
 from keys.models import Assignment
-from keys.provisioning import look
-from locks.models import DoorLogEntry, Episode, Lock
-from tests.factories import BY, AccountFactory, GatewayFactory, LockFactory, key_for, now
+from locks import listening
+from locks.drivers import simulated
+from locks.log_models import DoorLogEntry, Episode
+from locks.models import Lock
+from tests.factories import BY, GatewayFactory, LockFactory, key_for, now
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("quick")]
-
-
-@pytest.fixture
-def account(simlock):
-    return AccountFactory(base_url=simlock.url, token=simlock.token)
-
-
-@pytest.fixture
-def lock(simlock, account):
-    simlock.add_lock("L1")
-    return LockFactory(account=account, external_id="L1")
 
 
 def codes(simlock, lock_ref):
@@ -138,3 +131,103 @@ def test_a_lock_without_windows_is_written_at_the_start_and_cleared_at_the_end(s
     time.sleep(1.5)
     look(now=now())
     assert codes(simlock, "L9") == []
+
+
+def test_a_full_lock_takes_the_code_as_soon_as_another_one_left(simlock, account):
+    simlock.add_lock("L2", max_codes=1)
+    lock = LockFactory(account=account, external_id="L2")
+    first = key_for(lock.door)
+    look(now=now())
+    second = key_for(lock.door)
+    settle()
+    assert "memory is full" in explain_key(key=second, now=now()).headline
+    issuing.revoke(key=first, by=BY, now=now())
+    settle()
+    assert codes(simlock, "L2") == [second.credentials.get().secret]
+
+
+def test_an_account_that_was_refused_goes_on_once_it_is_accepted_again(simlock, account, lock):
+    simlock.cloud(reject_token=True)
+    key = key_for(lock.door)
+    look(now=now())
+    assert explain_key(key=key, now=now()).headline.endswith("is refused by the lock system.")
+    assert listening.try_broken(now=now()) == 0
+    simlock.cloud(reject_token=False)
+    assert listening.try_broken(now=now()) == 1
+    settle()
+    assert codes(simlock, "L1") == [key.credentials.get().secret]
+    account.refresh_from_db()
+    assert (account.state, account.problem) == ("working", "")
+
+
+def test_a_vendor_that_counts_calls_is_asked_for_events_no_oftener_than_it_says(
+    simlock, account, lock, monkeypatch
+):
+    monkeypatch.setattr(simulated, "VENDOR", replace(simulated.VENDOR, poll_every_s=30.0))
+    start = now()
+    simlock.try_door("L1", "730528")
+    assert listening.poll_all(now=start) == 1
+    simlock.try_door("L1", "915047")
+    assert listening.poll_all(now=start + timedelta(seconds=29)) == 0
+    assert listening.poll_all(now=start + timedelta(seconds=30)) == 1
+
+
+def test_a_removal_whose_answer_was_lost_is_sent_again_before_a_new_code(simlock, lock, settings):
+    settings.RETRY_SOON_S = [
+        60.0
+    ]  # not tried again before the new code is there, however slow this machine
+    ended = key_for(lock.door)
+    look(now=now())
+    simlock.act("L1", "lose-request", calls=1)
+    issuing.revoke(key=ended, by=BY, now=now())
+    look(now=now())
+    Assignment.objects.update(retry_at=None, next_attempt_at=now())
+    key_for(lock.door)
+    simlock.reset_stats()
+    look(now=now())
+    sent = [each["method"] for each in simlock.stats(requests=10)["requests"]]
+    assert [method for method in sent if method != "GET"] == ["DELETE", "PUT"]
+
+
+def test_what_waits_for_an_offline_lock_is_due_together_so_that_removals_go_first(
+    simlock, lock, settings
+):
+    gone = [key_for(lock.door, guest=f"Guest {n}") for n in range(2)]
+    settle()
+    settings.RETRY_OFFLINE_S = [60.0, 600.0]
+    simlock.offline("L1", silent=True)
+    for key in gone:
+        issuing.revoke(key=key, by=BY, now=now())
+    look(now=now())
+    waiting = key_for(lock.door, guest="Guest 2")
+    look(now=now())
+    next_try_at = Lock.objects.get().next_try_at
+    assert set(Assignment.objects.values_list("next_attempt_at", flat=True)) == {next_try_at}
+    simlock.online("L1", silent=True)
+    Lock.objects.update(next_try_at=now())
+    Assignment.objects.update(next_attempt_at=now())
+    settle(10.0)
+    assert codes(simlock, "L1") == [waiting.credentials.get().secret]
+
+
+def test_a_full_lock_gives_the_space_of_a_later_arrival_to_a_sooner_one_only(simlock, account):
+    simlock.add_lock("L9", max_codes=2)
+    lock = LockFactory(account=account, external_id="L9", max_codes=2)
+
+    def arriving(guest, days):
+        start = now() + timedelta(days=days)
+        return key_for(lock.door, guest=guest, starts_at=start, ends_at=start + timedelta(days=1))
+
+    def held():
+        settle(10.0)
+        return {handle.split("a")[0] for handle in simlock.memory("L9")}
+
+    in_house, late = arriving("In house", -0.5), arriving("Late", 9)
+    assert held() == {f"k{in_house.pk}", f"k{late.pk}"}
+    soon = arriving("Soon", 2)
+    assert held() == {f"k{in_house.pk}", f"k{soon.pk}"}
+    arriving("Later still", 20)
+    assert held() == {f"k{in_house.pk}", f"k{soon.pk}"}
+    assert not Assignment.objects.filter(next_attempt_at__lte=now()).exists()
+    issuing.revoke(key=in_house, by=BY, now=now())
+    assert held() == {f"k{soon.pk}", f"k{late.pk}"}

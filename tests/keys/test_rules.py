@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from keys import wording
 from keys.rules import (
+    LOOK_AGAIN,
     ORDER,
     REACH_HOLDS,
     REFUSAL_HOLDS,
@@ -32,6 +33,7 @@ from keys.rules import (
     Who,
     decide,
     gates,
+    gives_way,
     is_pending,
     next_look_at,
     phase_at,
@@ -236,7 +238,15 @@ def test_what_must_go_is_removed_whatever_else_holds():
 
 def test_what_may_be_there_is_never_removed_while_it_is_wanted():
     for facts in each(lambda f: f.phase is Phase.DUE and not gate_is_shut(f)):
-        assert decide(facts).action is not Action.REMOVE, facts
+        if not gives_way(facts):
+            assert decide(facts).action is not Action.REMOVE, facts
+
+
+def test_what_lies_on_a_full_lock_and_was_refused_its_space_gives_way_and_says_why():
+    for facts in each(lambda f: f.phase is Phase.DUE and not gate_is_shut(f) and gives_way(f)):
+        decision = decide(facts)
+        assert decision.action in {Action.REMOVE, Action.WAIT}, facts
+        assert Hold.LOCK_FULL in decision.holds
 
 
 def test_waiting_always_has_a_reason_and_being_done_never_has_one():
@@ -274,7 +284,8 @@ def test_done_only_in_step():
 def test_in_step_nothing_is_sent():
     for facts in EVERYTHING:
         wanted = facts.phase is Phase.DUE and not gate_is_shut(facts)
-        if facts.on_lock is (OnLock.CURRENT if wanted else OnLock.ABSENT):
+        way = wanted and gives_way(facts)
+        if facts.on_lock is (OnLock.CURRENT if wanted else OnLock.ABSENT) and not way:
             assert decide(facts).action in {Action.DONE, Action.WAIT}, facts
 
 
@@ -305,7 +316,7 @@ def test_pending_is_not_over_and_a_gate_shut_or_not_confirmed_on_the_lock():
 def test_on_the_lock_is_said_only_when_the_lock_confirmed_it():
     for facts in each(lambda f: f.phase is Phase.DUE and not is_pending(f)):
         assert facts.on_lock is OnLock.CURRENT
-        assert decide(facts).action is Action.DONE
+        assert decide(facts).action is Action.DONE or gives_way(facts)
 
 
 def test_every_reason_is_reachable_and_none_is_listed_twice():
@@ -366,7 +377,12 @@ def test_holding_never_makes_more_be_on_a_lock(facts, hold):
 # Time -----------------------------------------------------------------------------------------------
 
 TIMES = st.builds(
-    Times, MOMENTS, MOMENTS, st.one_of(st.none(), MOMENTS), st.one_of(st.none(), MOMENTS)
+    Times,
+    MOMENTS,
+    MOMENTS,
+    st.one_of(st.none(), MOMENTS),
+    st.one_of(st.none(), MOMENTS),
+    st.one_of(st.none(), MOMENTS),
 ).filter(lambda t: t.starts_at < t.ends_at and (t.opens_at is None or t.opens_at <= t.starts_at))
 
 
@@ -394,6 +410,8 @@ def test_the_next_look_is_never_none_while_something_will_happen_by_time(facts, 
         assert moment == NOW
         return
     coming = [times.ends_at]
+    if times.lead_at is not None and times.starts_at > NOW:
+        coming.append(max(times.lead_at, NOW + LOOK_AGAIN))
     if decision.action is Action.WAIT:
         coming += [times.starts_at, times.opens_at or times.starts_at]
         if SHUT.isdisjoint(decision.holds):
@@ -415,6 +433,18 @@ def test_nothing_changes_by_time_before_the_next_look(facts, times, over):
         try_due=times.retry_at is None or times.retry_at <= just_before,
     )
     assert decide(later).action is decision.action
+
+
+def test_during_a_lead_the_guest_before_is_looked_at_every_minute():
+    """Nobody tells a key that the one before it in the room is longer now, or over sooner."""
+    start, lead = NOW + timedelta(hours=1), NOW + timedelta(minutes=30)
+    times = Times(start, NOW + timedelta(days=1), start, None, lead)
+    waits = Decision(Action.WAIT, (Hold.NOT_DUE_YET,))
+    assert next_look_at(now=NOW, decision=waits, times=times) == lead
+    assert next_look_at(now=lead, decision=waits, times=times) == lead + LOOK_AGAIN
+    done = Decision(Action.DONE)
+    assert next_look_at(now=lead, decision=done, times=times) == lead + LOOK_AGAIN
+    assert next_look_at(now=start, decision=done, times=times) == times.ends_at
 
 
 def test_windows_exclude_their_end():
@@ -452,7 +482,7 @@ SCENE = wording.Scene(
 def test_every_reason_has_a_sentence_its_remedy_and_someone_who_clears_it(hold):
     told = wording.words(hold, SCENE)
     assert hold in WHO_CLEARS
-    assert told.who == WHO_CLEARS[hold].value
+    assert told.who == wording.WHO[WHO_CLEARS[hold]]
     assert len(told.sentence.split()) >= 3
     assert len(told.next.split()) >= 3
     assert hold.value not in told.sentence

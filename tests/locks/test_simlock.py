@@ -515,7 +515,7 @@ def test_a_slow_write_is_done_though_the_caller_has_left(
 def test_a_lock_that_goes_offline_in_a_slow_write_leaves_it_undone(
     server: SimlockServer, vendor: Vendor
 ) -> None:
-    server.act(LOCK, "slow", ms=400)
+    server.act(LOCK, "slow", ms=1500)
     with ThreadPoolExecutor() as pool:
         writing = pool.submit(vendor.put, "c1")
         time.sleep(0.15)

@@ -4,23 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import socket
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import pytest
 
 from locks.drivers import (
     Cause,
+    EventType,
     Grant,
     Kind,
     Result,
     Retry,
     Scope,
-    UnknownDriver,
-    open_driver,
     simulated,
 )
+from locks.vendors import UnknownDriver, open_driver
 from tests.locks.contract import (
     CODE,
     OTHER_CODE,
@@ -33,6 +32,7 @@ from tests.locks.contract import (
     put,
 )
 from tests.locks.simlock_server import start_simlock
+from tests.ports import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,14 +50,11 @@ def simlock() -> Iterator[SimlockServer]:
         yield server
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 class SimlockStand:
     """The simulator as a stand."""
+
+    slots: ClassVar[dict[str, str]] = {}
+    no_lock = "no-such-lock"
 
     def __init__(self, server: SimlockServer) -> None:
         self.server = server
@@ -65,6 +62,9 @@ class SimlockStand:
 
     def can(self, trouble: str) -> bool:
         return hasattr(self, trouble)
+
+    def tells(self, kind: EventType) -> bool:
+        return True
 
     def _open(self, url: str, token: str) -> Driver:
         return simulated.SimulatedDriver(base_url=url, token=token, timeout_s=TIMEOUT_S)

@@ -11,22 +11,16 @@ not list is a violation, because the API ignores misspelled filters in silence.
 
 from __future__ import annotations
 
-import functools
-import os
 import re
 from collections.abc import Iterator, Mapping
 from datetime import datetime, time
-from pathlib import Path
 from typing import Any
 
-import referencing
 import yaml
 from jsonschema import FormatChecker
-from openapi_schema_validator import OAS30Validator
-from referencing.jsonschema import DRAFT4
 
-FILE = "cloudbeds-pms-openapi.yaml"
-URN = "urn:cloudbeds"
+from tests.pms.vendor_document import VendorDocument
+
 PREFIX = re.compile(r"^(https?://[^/]+)?/?(api/v1\.\d/)?")
 BOOLEANS = {"true": True, "false": False}
 FORM = "application/x-www-form-urlencoded"
@@ -58,11 +52,16 @@ def _reads(text: str, form: str) -> bool:
     return True
 
 
+DOCUMENT = VendorDocument(
+    "cloudbeds-pms-openapi.yaml",
+    load=lambda text: yaml.load(text, Loader=yaml.CSafeLoader),
+    formats=formats,
+)
+
+
 def document_missing() -> bool:
     """Whether VENDOR_SPECS does not lead to the vendor's document."""
-    return not (Path(os.environ.get("VENDOR_SPECS", "")) / FILE).is_file() or not os.environ.get(
-        "VENDOR_SPECS"
-    )
+    return DOCUMENT.missing()
 
 
 def violations_of_response(method: str, path: str, status: int, body: Any) -> list[str]:
@@ -78,7 +77,7 @@ def violations_of_response(method: str, path: str, status: int, body: Any) -> li
         return []
     responses = {str(code): answer for code, answer in operation["responses"].items()}
     schema = responses["200"]["content"]["application/json"]["schema"]
-    return _violations(schema, body)
+    return DOCUMENT.violations(schema, body)
 
 
 def unlisted_fields(method: str, path: str, body: Any) -> list[str]:
@@ -107,47 +106,17 @@ def violations_of_request(
     if form and FORM not in content:
         return [*found, "the operation takes no form"]
     if form:
-        schema = _resolved(content[FORM]["schema"])
+        schema = DOCUMENT.resolved(content[FORM]["schema"])
         tree, strangers = _typed_form(schema, dict(form))
         found += [f"{name} is not a field of the form" for name in strangers]
-        found += _violations(schema, tree)
+        found += DOCUMENT.violations(schema, tree)
     return found
-
-
-@functools.cache
-def _document() -> dict[str, Any]:
-    folder = os.environ["VENDOR_SPECS"]
-    with (Path(folder) / FILE).open(encoding="utf-8") as file:
-        loaded: dict[str, Any] = yaml.load(file, Loader=yaml.CSafeLoader)
-    return loaded
-
-
-@functools.cache
-def _registry() -> referencing.Registry[Any]:
-    resource = referencing.Resource.from_contents(_document(), default_specification=DRAFT4)
-    return referencing.Registry().with_resource(URN, resource)
 
 
 def _operation(method: str, path: str) -> dict[str, Any] | None:
     name = "/" + PREFIX.sub("", path.partition("?")[0]).lstrip("/")
-    found: dict[str, Any] | None = _document()["paths"].get(name, {}).get(method.lower())
+    found: dict[str, Any] | None = DOCUMENT.content["paths"].get(name, {}).get(method.lower())
     return found
-
-
-def _resolved(schema: dict[str, Any]) -> dict[str, Any]:
-    while "$ref" in schema:
-        schema = _document()["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
-    return schema
-
-
-def _violations(schema: dict[str, Any], value: Any) -> list[str]:
-    if "$ref" in schema:
-        schema = {"$ref": URN + schema["$ref"]}
-    validator = OAS30Validator(schema, registry=_registry(), format_checker=formats)
-    return [
-        f"{'/'.join(map(str, error.absolute_path)) or '(whole)'}: {error.message}"
-        for error in validator.iter_errors(value)
-    ]
 
 
 def _query_violations(operation: dict[str, Any], query: dict[str, str]) -> Iterator[str]:
@@ -156,8 +125,10 @@ def _query_violations(operation: dict[str, Any], query: dict[str, str]) -> Itera
         if name not in known:
             yield f"{name} is not a parameter"
             continue
-        schema = _resolved(known[name]["schema"])
-        yield from (f"{name} {wrong}" for wrong in _violations(schema, _typed(schema, text)))
+        schema = DOCUMENT.resolved(known[name]["schema"])
+        yield from (
+            f"{name} {wrong}" for wrong in DOCUMENT.violations(schema, _typed(schema, text))
+        )
     for name, parameter in known.items():
         if parameter.get("required") and name not in query:
             yield f"{name} is missing"
@@ -187,7 +158,7 @@ def _typed_form(schema: dict[str, Any], form: dict[str, str]) -> tuple[dict[str,
 
 
 def _typed_tree(schema: dict[str, Any], value: Any, at: str, strangers: list[str]) -> Any:
-    schema = _resolved(schema)
+    schema = DOCUMENT.resolved(schema)
     if schema.get("type") == "array" and isinstance(value, dict):
         rows = [value[key] for key in sorted(value, key=lambda key: (len(key), key))]
         return [_typed_tree(schema["items"], row, f"{at}[]", strangers) for row in rows]
@@ -202,7 +173,7 @@ def _typed_tree(schema: dict[str, Any], value: Any, at: str, strangers: list[str
 
 
 def _unlisted(schema: dict[str, Any], value: Any, at: str) -> Iterator[str]:
-    schema = _resolved(schema)
+    schema = DOCUMENT.resolved(schema)
     if isinstance(value, list):
         for index, item in enumerate(value):
             yield from _unlisted(schema.get("items", {}), item, f"{at}{index}/")

@@ -92,7 +92,7 @@ def test_every_request_and_answer_agrees_with_the_vendors_document(vendor, cloud
     hotel.address()
     hotel.rooms()
     found = stays(hotel.bookings([booking["id"]]))
-    list(hotel.bookings_of_guest(found[0].guest_ref))
+    list(hotel.bookings_of_guests([found[0].guest_ref]))
     list(hotel.changed(now() - timedelta(minutes=1), now=now()))
     list(hotel.current_and_coming(now().date()))
     hotel.mend_webhooks(f"{HOOK}a", own_prefix=HOOK)
@@ -217,7 +217,7 @@ def test_secrets_show_in_no_repr(link, vendor):
     ],
 )
 def test_a_webhook_is_only_a_hint_at_what_to_read(body, subject, ref):
-    hint = load("cloudbeds").read_event({"propertyID": 318267, "timestamp": 1.5, **body})
+    (hint,) = load("cloudbeds").read_events({"propertyID": 318267, "timestamp": 1.5, **body})
     assert (hint.subject, hint.ref, hint.property_id) == (subject, ref, "318267")
 
 

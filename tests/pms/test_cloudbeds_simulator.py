@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import json
 import re
-import threading
 import time
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import httpx2
 import pytest
 
+from tests.eventually import eventually
 from tests.pms import openapi
 from tests.pms.cloudbeds_server import start_cloudbeds
+from tests.pms.webhook_listener import Listener
 
 HARBOR, CANYON = "318267", "318268"
 PAYLOADS = Path(__file__).parent / "payloads" / "cloudbeds"
@@ -47,50 +47,11 @@ def cloudbeds(process):
     return process
 
 
-class Listener:
-    """A webhook receiver that keeps what it got and answers what it is told to."""
-
-    def __init__(self):
-        self.bodies: list[dict] = []
-        self.answers: list[int] = []
-        self.slow = 0.0
-        outer = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self):
-                body = self.rfile.read(int(self.headers["content-length"]))
-                outer.bodies.append(json.loads(body))
-                time.sleep(outer.slow)
-                try:
-                    self.send_response(outer.answers.pop(0) if outer.answers else 200)
-                    self.end_headers()
-                except OSError:
-                    return
-
-            def log_message(self, *_):
-                return
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}/hook"
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-
-    def events(self):
-        return [body["event"] for body in self.bodies]
-
-    def wait(self, count, seconds=5.0):
-        end = time.monotonic() + seconds
-        while len(self.bodies) < count and time.monotonic() < end:
-            time.sleep(0.01)
-        assert len(self.bodies) >= count, self.events()
-        return self.bodies
-
-
 @pytest.fixture
 def listener():
     heard = Listener()
     yield heard
-    heard.server.shutdown()
-    heard.server.server_close()
+    heard.stop()
 
 
 class App:
@@ -571,15 +532,19 @@ def test_a_failed_webhook_is_tried_five_times_and_then_dropped(cloudbeds, app, l
     app.listen(listener.url, "reservation/created")
     listener.answers = [500, 500]
     cloudbeds.book(room="101")
-    listener.wait(3)
+
+    def last_state() -> str:
+        return cloudbeds.get("deliveries")["deliveries"][-1]["state"]
+
+    eventually(lambda: last_state() == "delivered")
+    assert len(listener.bodies) == 3
     assert listener.bodies[0] == listener.bodies[2]
     listener.bodies.clear()
     listener.answers = [500] * 9
     cloudbeds.book(room="102")
-    listener.wait(5)
+    eventually(lambda: last_state() == "given up")
     time.sleep(0.4)
     assert len(listener.bodies) == 5
-    assert cloudbeds.get("deliveries")["deliveries"][-1]["state"] == "given up"
 
 
 def test_a_slow_receiver_is_tried_again(cloudbeds, app, listener):
@@ -639,7 +604,7 @@ def test_silent_changes_and_changes_without_a_new_stamp(cloudbeds, app, listener
     changed = cloudbeds.act(booking["id"], "check-in", touch=False)
     assert changed["modified_at"] == booking["modified_at"]
     assert listener.wait(1)[0]["status"] == "checked_in"
-    assert "reservation/created" not in listener.events()
+    assert "reservation/created" not in [body["event"] for body in listener.bodies]
 
 
 # Trouble

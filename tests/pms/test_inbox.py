@@ -117,6 +117,14 @@ def test_an_overload_delays_events_and_loses_none(hotel, cloudbeds, client):
     assert (waiting.next_try_at - before).total_seconds() >= 90
     assert hotel.integration.state == Integration.State.CONNECTED
     cloudbeds.post("faults/clear")
+    cloudbeds.client.delete("/control/requests")
+    WebhookEvent.objects.update(next_try_at=None)
+    hotel.probe()
+    assert apply() == 0
+    assert cloudbeds.get("requests")["requests"] == [], "nobody calls before the PMS wants it"
+    quiet = Integration.objects.all()
+    assert (quiet.get().quiet_until_at - before).total_seconds() >= 90
+    quiet.update_untracked(quiet_until_at=database_now())
     WebhookEvent.objects.update(next_try_at=None)
     assert apply() == 1
     assert Reservation.objects.exists()

@@ -7,7 +7,7 @@ import pytest
 from keys.explaining import explain_key
 from keys.models import Key
 from locks.clock import database_now
-from pms import connection
+from pms import connecting, connection
 from pms.models import Integration, Outage, Reservation, WebhookEvent
 from tests.factories import BY, PropertyFactory
 
@@ -99,12 +99,15 @@ def test_what_came_in_during_an_outage_is_held_and_nothing_else_is(hotel, cloudb
 
 def test_another_property_is_refused_on_reconnect(hotel, cloudbeds):
     hotel.connect()
-    url = connection.begin_connect(
+    url = connecting.begin_connect(
         property=hotel.property, adapter="cloudbeds", user_id=1, by=BY, now=database_now()
     )
     back = cloudbeds.allow(url, property_id="318268")
-    with pytest.raises(connection.NotConnected, match="another property"):
-        connection.finish_connect(
+    with pytest.raises(
+        connection.NotConnected,
+        match=r"opens Canyon Lodge \(318268\), but this hotel was connected as 318267",
+    ):
+        connecting.finish_connect(
             state=back["state"], code=back["code"], user_id=1, by=BY, now=database_now()
         )
     assert hotel.integration.external_property_id == "318267"

@@ -6,9 +6,10 @@ from datetime import timedelta
 
 import pytest
 
+from keys.models import Key
 from locks.clock import database_now
-from pms import connection, inbox, sync, watching
-from pms.adapters import TryLater
+from pms import connecting, connection, inbox, resyncing, watching
+from pms.adapters import PMSError, TryLater
 from pms.models import Integration, Outage, Reservation, WebhookEvent
 from tests.factories import BY
 
@@ -33,12 +34,12 @@ def break_it(hotel, cloudbeds):
 
 
 def sign_in_again(hotel, cloudbeds):
-    url = connection.begin_connect(
+    url = connecting.begin_connect(
         property=hotel.property, adapter="cloudbeds", user_id=1, by=BY, now=database_now()
     )
     back = cloudbeds.allow(url)
     wanted = {"state": back["state"], "code": back["code"], "user_id": 1, "by": BY}
-    connection.finish_connect(**wanted, now=database_now())
+    connecting.finish_connect(**wanted, now=database_now())
     return wanted
 
 
@@ -93,8 +94,8 @@ def test_a_resync_that_dies_in_the_middle_marks_the_same_when_repeated(hotel, cl
     assert hotel.integration.state == State.CATCHING_UP
     cloudbeds.post("faults", kind="503", method="getRooms", times=1)
     with pytest.raises(TryLater):
-        sync.resync(integration=hotel.integration, now=database_now())
-    assert sync.resync(integration=hotel.integration, now=database_now()) is not None
+        resyncing.resync(integration=hotel.integration, now=database_now())
+    assert resyncing.resync(integration=hotel.integration, now=database_now()) is not None
     outage = Outage.objects.get()
     expected = {
         before["id"]: (None, None),
@@ -104,7 +105,7 @@ def test_a_resync_that_dies_in_the_middle_marks_the_same_when_repeated(hotel, cl
     assert marks() == expected
     changed = {r.pk: r.changed_at for r in Reservation.objects.all()}
     for _ in range(2):
-        assert sync.resync(integration=hotel.integration, now=database_now()).changed == []
+        assert resyncing.resync(integration=hotel.integration, now=database_now()).changed == []
     assert marks() == expected
     assert changed == {r.pk: r.changed_at for r in Reservation.objects.all()}
     assert hotel.integration.state == State.CONNECTED
@@ -116,8 +117,10 @@ def test_only_one_resync_walks_at_a_time_and_a_dead_ones_claim_ends(hotel, cloud
     now = database_now()
     rows = Integration.objects.filter(property=hotel.property)
     rows.update_untracked(reading_until_at=now + timedelta(seconds=20))
-    assert sync.resync(integration=hotel.integration, now=now) is None
-    assert sync.resync(integration=hotel.integration, now=now + timedelta(seconds=21)) is not None
+    assert resyncing.resync(integration=hotel.integration, now=now) is None
+    assert (
+        resyncing.resync(integration=hotel.integration, now=now + timedelta(seconds=21)) is not None
+    )
 
 
 def test_a_hold_survives_check_in_and_another_outage(hotel, cloudbeds):
@@ -137,6 +140,34 @@ def test_a_hold_survives_check_in_and_another_outage(hotel, cloudbeds):
     assert stay.room_name == "103"
     assert stay.came_in_during_id == first.pk
     assert stay.affected_by_id == Outage.objects.latest("began_at").pk != first.pk
+
+
+def test_what_happened_meanwhile_is_noted_against_what_was_known(hotel, cloudbeds):
+    hotel.connect()
+    made = {
+        name: known(hotel, cloudbeds, guest=name, room=room)
+        for name, room in (("Moved", "101"), ("Gone", "102"), ("Checked", "103"), ("Same", "104"))
+    }
+    break_it(hotel, cloudbeds)
+    cloudbeds.act(made["Moved"]["id"], "move", room="105")
+    cloudbeds.act(made["Gone"]["id"], "cancel")
+    cloudbeds.act(made["Checked"]["id"], "check-in")
+    new = cloudbeds.book(guest="New", room="106")
+    sign_in_again(hotel, cloudbeds)
+    hotel.work(until=lambda: hotel.integration.state == State.CONNECTED)
+    resyncing.resync(integration=hotel.integration, now=database_now())
+    told = {r.booking_ref: r.happened for r in Reservation.objects.all()}
+    assert told == {
+        made["Moved"]["id"]: ["moved"],
+        made["Gone"]["id"]: ["cancelled"],
+        made["Checked"]["id"]: ["checked_in"],
+        made["Same"]["id"]: [],
+        new["id"]: ["came_in"],
+    }
+    assert stay_of(made["Moved"]).before_outage["room_name"] == "101"
+    cloudbeds.act(made["Moved"]["id"], "move", room="102")
+    hotel.work(until=lambda: stay_of(made["Moved"]).room_name == "102")
+    assert stay_of(made["Moved"]).happened == ["moved"], "what comes after Reconnect is no part"
 
 
 def test_a_break_while_catching_up_holds_only_what_came_in_while_broken(hotel, cloudbeds):
@@ -166,10 +197,10 @@ def test_a_change_without_a_new_version_is_found_by_the_sweep(hotel, cloudbeds):
     cloudbeds.act(booked["id"], "check-in", silent=True, touch=False)
     hotel.work()
     assert stay_of(booked).checked_in_at is None
-    sync.sweep(integration=hotel.integration, now=database_now())
+    resyncing.sweep(integration=hotel.integration, now=database_now())
     assert stay_of(booked).checked_in_at is not None
     cloudbeds.act(booked["id"], "undo-check-in", silent=True, touch=False)
-    sync.sweep(integration=hotel.integration, now=database_now())
+    resyncing.sweep(integration=hotel.integration, now=database_now())
     assert stay_of(booked).checked_in_at is None
 
 
@@ -181,12 +212,37 @@ def test_nothing_is_revoked_because_an_answer_does_not_mention_it(hotel, cloudbe
         hotel.probe()
         cloudbeds.post("faults/clear")
     cloudbeds.post("faults", kind="empty_list")
-    sync.sweep(integration=hotel.integration, now=database_now())
-    sync.resync(integration=hotel.integration, now=database_now())
+    resyncing.sweep(integration=hotel.integration, now=database_now())
+    resyncing.resync(integration=hotel.integration, now=database_now())
     cloudbeds.post("faults/clear")
     assert stay_of(booked).state == "expected"
     assert hotel.integration.state in {State.CONNECTED, State.DELAYED}
     assert not Outage.objects.exists()
+
+
+def test_what_is_not_mentioned_even_by_name_is_noted_until_it_is_mentioned_again(hotel, cloudbeds):
+    hotel.connect()
+    held = [known(hotel, cloudbeds, guest="Ida Still", room=room) for room in ("101", "102")]
+    cloudbeds.post("faults", kind="empty_list", method="getReservationsWithRateDetails")
+    before = database_now()
+    resyncing.sweep(integration=hotel.integration, now=before)
+    assert [stay_of(one).missing_since for one in held] == [before, before]
+    assert {stay_of(one).state for one in held} == {"expected"}
+    assert not Key.objects.exclude(revoked_at=None).exists()
+    resyncing.sweep(integration=hotel.integration, now=database_now())
+    assert stay_of(held[0]).missing_since == before, "since the first time"
+    cloudbeds.post("faults/clear")
+    resyncing.sweep(integration=hotel.integration, now=database_now())
+    assert [stay_of(one).missing_since for one in held] == [None, None]
+
+
+def test_what_is_not_understood_is_not_missing(hotel, cloudbeds):
+    hotel.connect()
+    booked = known(hotel, cloudbeds, guest="Ida Garbled", room="101")
+    cloudbeds.post("faults", kind="garbage", method="getReservationsWithRateDetails")
+    with pytest.raises(PMSError):
+        resyncing.sweep(integration=hotel.integration, now=database_now())
+    assert stay_of(booked).missing_since is None
 
 
 def test_trouble_at_the_pms_is_delayed_and_heals_without_anyone(hotel, cloudbeds, settings):
@@ -227,11 +283,11 @@ def test_a_reload_of_the_page_after_sign_in_changes_nothing(hotel, cloudbeds):
     hotel.connect()
     wanted = sign_in_again(hotel, cloudbeds)
     version = hotel.integration.token_version
-    again = connection.finish_connect(**wanted, now=database_now())
+    again = connecting.finish_connect(**wanted, now=database_now())
     assert again.pk == hotel.integration.pk
     assert hotel.integration.token_version == version
     with pytest.raises(connection.NotConnected):
-        connection.finish_connect(**{**wanted, "user_id": 2}, now=database_now())
+        connecting.finish_connect(**{**wanted, "user_id": 2}, now=database_now())
 
 
 def test_disconnect_and_connect_after_a_break_is_the_same_outage(hotel, cloudbeds):

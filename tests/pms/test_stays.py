@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from threading import Barrier, Thread
 
 import pytest
+from django.db import connection
 
 from locks.clock import database_now
 from pms import sync
 from pms.adapters import Ended, Page, RoomFacts, Stay, StayState
 from pms.models import Integration, Outage, Reservation, RoomDoor
-from pms.rooms import import_rooms, unmap_room
+from pms.rooms import import_rooms, set_rooms
 from pms.signals import reservation_changed
+from pms.spans import spans_of
 from tests.factories import BY, DoorFactory, PropertyFactory
 
 pytestmark = pytest.mark.django_db
@@ -160,7 +163,7 @@ def test_coming_in_counts_from_the_second_of_the_last_good_word_until_the_reconn
 def test_a_stay_without_a_time_of_creation_came_in_if_the_resync_sees_it_first(integration):
     put(integration, STAY)
     broken = outage(integration, reconnected_at=T0 + timedelta(hours=1))
-    spans = sync.spans_of(integration, recovering=broken)
+    spans = spans_of(integration, recovering=broken)
     put(
         integration,
         replace(IN_HOUSE, created_at=None),
@@ -174,7 +177,7 @@ def test_a_stay_without_a_time_of_creation_came_in_if_the_resync_sees_it_first(i
 
 def test_a_clock_of_the_pms_that_is_wrong_is_allowed_for(integration):
     broken = outage(integration, reconnected_at=T0 + timedelta(hours=1))
-    spans = sync.spans_of(integration, recovering=broken, offset_s=7200.0)
+    spans = spans_of(integration, recovering=broken, offset_s=7200.0)
     inside = T0 + timedelta(hours=2, minutes=30)
     outside = T0 + timedelta(minutes=30)
     put(
@@ -207,6 +210,35 @@ def test_rooms_and_beds_of_equal_name_map_themselves_once(integration):
 
     everything = [("a", "101"), ("b", "102"), ("c", "Dorm 1"), ("d", "101"), ("d", "102")]
     assert mapped() == everything
-    unmap_room(integration=integration, room_ref="a", door=doors["101"], by=BY, now=T0)
+    set_rooms(
+        integration=integration,
+        door=doors["101"],
+        room_refs=["d"],
+        had=["a", "d"],
+        by=BY,
+        now=T0,
+    )
     import_rooms(integration=integration, rooms=rooms, now=T0)
     assert mapped() == everything[1:]
+
+
+@pytest.mark.postgres
+@pytest.mark.django_db(transaction=True)
+def test_two_workers_that_first_see_the_same_stays_store_each_once(integration):
+    stays = [replace(STAY, external_id=f"{n}-1", booking_ref=str(n)) for n in range(40)]
+    together, counts = Barrier(4), []
+
+    def work() -> None:
+        together.wait(10)
+        try:
+            counts.append(put(integration, *stays).new)
+        finally:
+            connection.close()
+
+    threads = [Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert sorted(counts) == [0, 0, 0, 40]
+    assert Reservation.objects.count() == 40

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import timedelta
+
 import pytest
 from django.test import Client
 from django.urls import URLPattern, get_resolver, reverse
 
-from pms.models import Integration
-from portal.models import Invitation, Role
+from keys import bulk, recovering
+from portal.models import ApiToken, Invitation, Role
 from portal.roles import RIGHTS, Right
 from portal.staff import urls
 from tests import factories
@@ -31,7 +34,16 @@ TABLE: dict[str, tuple[Right | str, str, tuple[str, ...]]] = {
     "theme": ("signed in", "POST", ()),
     "keys": (Right.SEE_KEYS, "GET", ()),
     "add_key": (Right.EDIT_KEYS, "GET", ()),
+    "bulk_keys": (Right.CHANGE_IN_BULK, "GET", ()),
+    "bulk_change": (Right.SEE_KEYS, "GET", ("change_id",)),
+    "cancel_bulk": (Right.CHANGE_IN_BULK, "POST", ("change_id",)),
+    "undo_bulk": (Right.CHANGE_IN_BULK, "GET", ("change_id",)),
     "affected": (Right.SEE_KEYS, "GET", ()),
+    "release_outage": (Right.RELEASE_IN_BULK, "GET", ("outage_id",)),
+    "contact_support": (Right.SEE_KEYS, "POST", ("outage_id",)),
+    "recovery": (Right.SEE_KEYS, "GET", ("recovery_id",)),
+    "cancel_recovery": (Right.RELEASE_IN_BULK, "POST", ("recovery_id",)),
+    "undo_recovery": (Right.RELEASE_IN_BULK, "GET", ("recovery_id",)),
     "key": (Right.SEE_KEYS, "GET", ("key_id",)),
     "edit_key": (Right.EDIT_KEYS, "GET", ("key_id",)),
     "switch_key": (Right.SWITCH_DOORS, "POST", ("key_id",)),
@@ -40,8 +52,10 @@ TABLE: dict[str, tuple[Right | str, str, tuple[str, ...]]] = {
     "restore_key": (Right.EDIT_KEYS, "POST", ("key_id",)),
     "add_key_door": (Right.EDIT_KEYS, "GET", ("key_id",)),
     "edit_key_door": (Right.SWITCH_DOORS, "GET", ("key_id", "door_id:chained")),
+    "try_key_door": (Right.SWITCH_DOORS, "POST", ("key_id", "door_id:chained")),
     "remove_key_door": (Right.EDIT_KEYS, "GET", ("key_id", "door_id:chained")),
     "show_code": (Right.SEE_CODES, "POST", ("key_id", "credential_id")),
+    "send_code": (Right.EDIT_KEYS, "POST", ("key_id", "credential_id")),
     "regenerate": (Right.EDIT_KEYS, "GET", ("key_id", "credential_id")),
     "add_credential": (Right.EDIT_KEYS, "GET", ("key_id", "person_id")),
     "doors": (Right.SEE_DOORS, "GET", ()),
@@ -49,6 +63,8 @@ TABLE: dict[str, tuple[Right | str, str, tuple[str, ...]]] = {
     "door": (Right.SEE_DOORS, "GET", ("door_id",)),
     "edit_door": (Right.EDIT_DOORS, "GET", ("door_id",)),
     "log": (Right.SEE_LOG, "GET", ()),
+    "alerts": (Right.SEE_ALERTS, "GET", ()),
+    "alert_preferences": (Right.SEE_ALERTS, "GET", ()),
     "settings": (Right.SEE_DOORS, "GET", ()),
     "property_settings": (Right.CHANGE_SETTINGS, "GET", ()),
     "team": (Right.CHANGE_SETTINGS, "GET", ()),
@@ -59,7 +75,14 @@ TABLE: dict[str, tuple[Right | str, str, tuple[str, ...]]] = {
     "integrations": (Right.SEE_SETTINGS, "GET", ()),
     "pms_callback": (Right.CHANGE_INTEGRATIONS, "GET", ()),
     "connect": (Right.CHANGE_INTEGRATIONS, "POST", ("adapter",)),
+    "show_codes": (Right.CHANGE_INTEGRATIONS, "POST", ("integration_id",)),
+    "missing": (Right.CHANGE_INTEGRATIONS, "GET", ("integration_id",)),
     "disconnect": (Right.DISCONNECT, "GET", ("integration_id",)),
+    "rooms": (Right.SEE_SETTINGS, "GET", ("integration_id",)),
+    "room_doors": (Right.EDIT_DOORS, "GET", ("integration_id", "room_id")),
+    "make_room_doors": (Right.CHANGE_INTEGRATIONS, "GET", ("integration_id",)),
+    "api_tokens": (Right.MANAGE_TOKENS, "GET", ()),
+    "revoke_api_token": (Right.MANAGE_TOKENS, "GET", ("token_id",)),
     "installation": (Right.PAIR_LOCKS, "GET", ()),
     "pair_lock": (Right.PAIR_LOCKS, "GET", ("lock_id",)),
 }
@@ -82,12 +105,28 @@ def hotel():
         created_at=now(),
         expires_at=now(),
     )
-    integration = Integration.objects.create(
-        property=account.property, adapter="cloudbeds", state_since=now()
+    outage = factories.outage_of(account.property)
+    integration = outage.integration
+    factories.stay_in(outage, lock.door, number="1")
+    why = replace(factories.BY, reason="a test")
+    recovery = recovering.start(outage=outage, by=why, now=now())
+    change = bulk.start(
+        property_id=account.property.pk, action="hold", key_ids=[key.pk], by=why, now=now()
     )
     other = factories.member(account.property, Role.HOUSEKEEPING)
+    token = ApiToken.objects.create(
+        property=account.property,
+        membership=boss,
+        role=Role.TEAM,
+        name="Kiosk",
+        prefix="portal_abcde",
+        digest=f"token {account.pk}",
+        created_at=now(),
+        expires_at=now() + timedelta(days=1),
+    )
     return account.property, {
         "key_id": key.pk,
+        "change_id": change.pk,
         "door_id:chained": key.doors.get().pk,
         "credential_id": key.credentials.get().pk,
         "person_id": key.people.get().pk,
@@ -95,7 +134,11 @@ def hotel():
         "invitation_id": invitation.pk,
         "member_id": other.pk,
         "integration_id": integration.pk,
+        "room_id": factories.room_of(integration).pk,
+        "outage_id": outage.pk,
+        "recovery_id": recovery.pk,
         "lock_id": lock.pk,
+        "token_id": token.pk,
     } | FREE_TEXT
 
 
@@ -164,5 +207,5 @@ def test_housekeeping_and_installers_never_see_a_guest_or_a_code(role):
     place, ids = hotel()
     client = Client()
     client.force_login(factories.member(place, role).user)
-    for name in ("doors", "door", "log"):
+    for name in ("doors", "door", "log", "alerts"):
         assert "Ada Example" not in ask(client, name, ids).content.decode(), name

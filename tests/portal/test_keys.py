@@ -19,11 +19,6 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def lock():
-    return factories.LockFactory()
-
-
-@pytest.fixture
 def client(lock):
     signed_in = Client()
     signed_in.force_login(factories.member(lock.property, Role.TEAM).user)

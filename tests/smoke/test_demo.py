@@ -5,44 +5,24 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
-import sys
 import time
-import uuid
-from pathlib import Path
 
 import httpx2
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
-NOT_THE_TESTS = ("DJANGO_SETTINGS_MODULE", "PORTAL_TEST_VAR", "PYTEST_PLUGINS")
+from keys.rules import Hold
+from tests.eventually import eventually
+from tests.running import running
+from tests.smoke import reasons
+
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("demo")]
 
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory):
     """A demo in a folder of its own, on SQLite and the broker under test; gives what it told and its folder."""
-    folder = tmp_path_factory.mktemp("demo")
-    env = {k: v for k, v in os.environ.items() if k not in (*NOT_THE_TESTS, "DATABASE_URL")}
-    env |= {"PORTAL_VAR": str(folder), "CELERY_QUEUE": f"smoke-{uuid.uuid4().hex[:12]}"}
-    command = [sys.executable, str(ROOT / "run.py"), "--port", "18200"]
-    with (folder / "out").open("w") as out:
-        process = subprocess.Popen(command, env=env, stdout=out, stderr=subprocess.STDOUT)
-    try:
-        wait_until(lambda: (folder / "run.json").exists() or process.poll() is not None, 180)
-        assert process.poll() is None, (folder / "out").read_text()
-        yield process, json.loads((folder / "run.json").read_text()), folder
-    finally:
-        process.terminate()
-        process.wait(30)
-
-
-def wait_until(condition, seconds: float) -> None:
-    """Wait until it holds."""
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "what was waited for did not happen"
-        time.sleep(0.2)
+    with running(tmp_path_factory.mktemp("demo"), "--port", "18200") as run:
+        yield run
 
 
 def codes_on_locks(told: dict) -> int:
@@ -53,19 +33,49 @@ def codes_on_locks(told: dict) -> int:
 
 
 def test_the_worker_of_the_demo_puts_codes_on_the_locks(demo):
-    _, told, _ = demo
-    wait_until(lambda: codes_on_locks(told) > 0, 60)
+    told = demo.told
+    eventually(lambda: codes_on_locks(told) > 0, 60)
 
 
-def test_a_killed_worker_comes_back(demo):
-    _, told, folder = demo
-    os.kill(told["pids"]["worker"], signal.SIGKILL)
-    now = lambda: json.loads((folder / "run.json").read_text())["pids"]["worker"]  # noqa: E731
-    wait_until(lambda: now() != told["pids"]["worker"], 30)
+@pytest.fixture(scope="module")
+def eyes(demo):
+    """Someone who looks at the keys of all the demo's hotels."""
+    found = reasons.Eyes(demo.told["web"])
+    yield found
+    found.close()
+
+
+def test_each_reason_to_wait_is_shown_by_exactly_one_pinned_key(eyes):
+    assert set(reasons.PINNED_KEYS) == set(reasons.HEADLINES) == set(Hold)
+    expected = {hold: [guest] for hold, (_, guest) in reasons.PINNED_KEYS.items()}
+    eventually(lambda: eyes.by_reason() == expected, 30)
+    untagged = [guest for guest, (_, tagged) in eyes.headlines().items() if not tagged]
+    assert untagged == [reasons.PINNED_KEYS[Hold.REMOVAL_PENDING][1]], "a revoked key has no tag"
+
+
+def test_each_pinned_key_keeps_its_reason_while_the_worker_goes_on(demo, eyes):
+    mine = {guest: hold for hold, (_, guest) in reasons.PINNED_KEYS.items()}
+    end = time.monotonic() + 20
+    while time.monotonic() < end:
+        for guest, (said, _) in eyes.headlines().items():
+            assert said == reasons.AT_IT or reasons.reasons_in(said) == [mine[guest]], guest
+        time.sleep(0.5)
+    before = codes_on_locks(demo.told)
+    eyes.add_key(guest="Wanda Witness", door="103")
+    eventually(lambda: codes_on_locks(demo.told) > before, 20)
+    eventually(lambda: {h: [g] for g, h in mine.items()} == eyes.by_reason(), 10)
+
+
+@pytest.mark.parametrize("name", ["worker", "listen"])
+def test_a_killed_process_comes_back(demo, name):
+    told, folder = demo.told, demo.folder
+    os.kill(told["pids"][name], signal.SIGKILL)
+    now = lambda: json.loads((folder / "run.json").read_text())["pids"].get(name)  # noqa: E731
+    eventually(lambda: now() not in {None, told["pids"][name]}, 30)
 
 
 def test_the_pages_answer_and_the_logins_were_told(demo):
-    _, told, folder = demo
+    told, folder = demo.told, demo.folder
     with httpx2.Client(base_url=told["web"], timeout=10, trust_env=False) as client:
         assert client.get("/healthz").status_code == 200
         assert "Portal" in client.get("/sign-in/").raise_for_status().text
@@ -73,13 +83,13 @@ def test_the_pages_answer_and_the_logins_were_told(demo):
 
 
 def test_nothing_went_wrong_in_its_logs(demo):
-    _, _, folder = demo
+    folder = demo.folder
     wrong = [p.name for p in (folder / "log").glob("*.log") if "Traceback" in p.read_text()]
     assert wrong == []
 
 
 def test_it_stops_when_told_and_leaves_no_process(demo):
-    process, told, folder = demo
+    process, told, folder = demo.process, demo.told, demo.folder
     process.terminate()
     assert process.wait(20) == 0
     assert not (folder / "run.json").exists()

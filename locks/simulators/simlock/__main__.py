@@ -3,24 +3,18 @@
 from __future__ import annotations
 
 import argparse
-import ipaddress
 import os
-import socket
-import sqlite3
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-import uvicorn
+from starlette.types import ASGIApp
 
+from locks.simulators.shared import serving
 from locks.simulators.simlock import ctl
 from locks.simulators.simlock.app import build_app
 from locks.simulators.simlock.store import Store
-from locks.simulators.simlock.wire import CuttableProtocol
 from locks.simulators.simlock.world import World
-
-BACKLOG = 2048
-KEEP_ALIVE_S = 75
 
 
 def parser() -> argparse.ArgumentParser:
@@ -45,55 +39,18 @@ def parser() -> argparse.ArgumentParser:
 
 def serve(args: argparse.Namespace) -> int:
     """Run until stopped. Prints one line when it is ready to be called."""
-    if not _is_loopback(args.host) and not args.control_token:
-        return _complain("Off loopback the control page needs --control-token.")
-    try:
-        listener = _listen(args.host, args.port)
+
+    def build() -> ASGIApp:
         world = World(_open_store(args.data))
-    except (OSError, OverflowError) as error:
-        return _complain(f"Cannot listen on {args.host}:{args.port}: {error}. Try another --port.")
-    except sqlite3.Error as error:
-        return _complain(f"Cannot use {args.data}: {error}. Try another --data.")
-    app = build_app(world, token=args.token, control_token=args.control_token)
-    config = uvicorn.Config(
-        app,
-        http=CuttableProtocol,
-        ws="none",
-        proxy_headers=False,
-        server_header=False,
-        access_log=False,
-        log_level="warning",
-        timeout_keep_alive=KEEP_ALIVE_S,
-        timeout_graceful_shutdown=1,
-    )
-    sys.stdout.write(f"simlock ready on http://{args.host}:{listener.getsockname()[1]}\n")
-    sys.stdout.flush()
-    uvicorn.Server(config).run(sockets=[listener])
-    return 0
+        return build_app(world, token=args.token, control_token=args.control_token)
 
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    listener = socket.create_server((host, port), backlog=BACKLOG)
-    listener.set_inheritable(True)
-    return listener
+    return serving.serve("simlock", args, build)
 
 
 def _open_store(data: str) -> Store:
     if data != ":memory:":
         Path(data).parent.mkdir(parents=True, exist_ok=True)
     return Store(data)
-
-
-def _complain(text: str) -> int:
-    sys.stderr.write(f"simlock: {text}\n")
-    return 2
 
 
 def main(argv: Sequence[str]) -> int:

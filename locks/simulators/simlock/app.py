@@ -2,49 +2,15 @@
 
 from __future__ import annotations
 
-import base64
-import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from starlette.applications import Starlette
-from starlette.datastructures import Headers
-from starlette.responses import PlainTextResponse
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp
 
+from locks.simulators.shared.control_door import ControlDoor
 from locks.simulators.simlock import cloud, control, page
 from locks.simulators.simlock.world import World
-
-
-class ControlDoor:
-    """Keeps strangers from the control API and the page: other sites' forms, and callers without the control token."""
-
-    def __init__(self, app: ASGIApp, *, token: str) -> None:
-        self._app = app
-        self._token = token
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Let a request through, or refuse it. The vendor API has a token of its own."""
-        is_vendor = scope["type"] != "http" or scope["path"].startswith("/v1/")
-        refusal = None if is_vendor else self._refusal(Headers(scope=scope))
-        await (refusal or self._app)(scope, receive, send)
-
-    def _refusal(self, headers: Headers) -> ASGIApp | None:
-        if headers.get("sec-fetch-site") == "cross-site":
-            return PlainTextResponse("Another site's page may not control the simulator.\n", 403)
-        if self._token and not self._is_known(headers.get("authorization", "")):
-            asks = {"www-authenticate": 'Basic realm="simlock control"'}
-            return PlainTextResponse("The control token is needed.\n", 401, headers=asks)
-        return None
-
-    def _is_known(self, authorization: str) -> bool:
-        scheme, _, given = authorization.partition(" ")
-        if scheme.lower() == "basic":
-            try:
-                given = base64.b64decode(given, validate=True).decode().partition(":")[2]
-            except ValueError:
-                return False
-        return secrets.compare_digest(given.encode(), self._token.encode())
 
 
 def build_app(world: World, *, token: str, control_token: str = "") -> ASGIApp:
@@ -57,4 +23,9 @@ def build_app(world: World, *, token: str, control_token: str = "") -> ASGIApp:
         world.store.close()
 
     routes = [*cloud.routes(world, token=token), *control.routes(world), *page.routes(world)]
-    return ControlDoor(Starlette(routes=routes, lifespan=lifespan), token=control_token)
+    return ControlDoor(
+        Starlette(routes=routes, lifespan=lifespan),
+        name="simlock",
+        token=control_token,
+        is_vendor=lambda path: path.startswith("/v1/"),
+    )

@@ -14,7 +14,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from locks.simulators.simlock.answers import Silent, json_answer, refusal_answer
+from locks.simulators.shared.answers import Silent, json_answer
+from locks.simulators.simlock.answers import refusal_answer
 from locks.simulators.simlock.commands import perform
 from locks.simulators.simlock.lock import Credential, Lock
 from locks.simulators.simlock.words import (

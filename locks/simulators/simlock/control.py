@@ -12,8 +12,9 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
+from locks.simulators.shared.answers import json_answer
 from locks.simulators.simlock.actions import GATEWAY_ACTIONS, LOCK_ACTIONS
-from locks.simulators.simlock.answers import json_answer, refusal_answer
+from locks.simulators.simlock.answers import refusal_answer
 from locks.simulators.simlock.fields import Field, FieldType
 from locks.simulators.simlock.lock import Lock
 from locks.simulators.simlock.store import credential_doc

@@ -25,7 +25,7 @@ from locks.simulators.simlock.words import Refusal, say_time
 from locks.simulators.simlock.world import World
 
 PAGE_SIZE = 60
-STYLE = (Path(__file__).parent / "page.css").read_text(encoding="utf-8")
+STYLE = (Path(__file__).parents[1] / "shared" / "page.css").read_text(encoding="utf-8")
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 KIND_WORDS = {"door_code": "Door Code", "smartkey": "SmartKey", "keycard": "Keycard"}
 FIELD_WORDS = {

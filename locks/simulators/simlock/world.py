@@ -186,12 +186,12 @@ class World:
                 line.leave(write=write)
 
     def draw(self, lock: Lock, command: Command) -> Fate:
-        """Decide what becomes of a command, counting the fault off."""
+        """Decide what becomes of a command, counting the fault off. Raises Refusal when the gateway is busy."""
         gateway = self.gateway_of(lock)
         if gateway is not None and gateway.busy:
             gateway.busy -= gateway.busy > 0
             self.save_gateway(gateway)
-            return Fate.BUSY
+            raise Refusal(Code.GATEWAY_BUSY, "The gateway is busy; try again in a few seconds.")
         fate = lock.faults.draw(command)
         if fate is not Fate.NORMAL:
             self.store.save_lock(lock)

@@ -7,7 +7,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from locks.clock import database_now
-from pms import sync
+from pms import resyncing
 from pms.adapters import PMSError
 from pms.models import Integration
 
@@ -35,7 +35,7 @@ class Command(BaseCommand):
             )
             return
         try:
-            applied = sync.resync(integration=integration, now=database_now())
+            applied = resyncing.resync(integration=integration, now=database_now())
         except PMSError as error:
             raise CommandError(
                 f"{integration}: {error}. Press Reconnect, then try again."

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import socket
 import sys
 from zoneinfo import available_timezones
 
-import uvicorn
-
 from pms.simulators.cloudbeds.access import Client, TokenRules
 from pms.simulators.cloudbeds.app import build_app
-from pms.simulators.cloudbeds.sender import WebhookModes
 from pms.simulators.cloudbeds.trouble import Limits
 from pms.simulators.cloudbeds.world import Options, World
+from pms.simulators.shared.sender import WebhookModes
+from pms.simulators.shared.serving import serve
 
 
 def arguments() -> argparse.ArgumentParser:
@@ -44,25 +42,7 @@ def main() -> int:
     if asked.timezone not in available_timezones():
         sys.stderr.write(f"There is no time zone {asked.timezone}: say one like Europe/Lisbon.\n")
         return 2
-    try:
-        listener = socket.create_server((asked.host, asked.port))
-    except OSError as trouble:
-        sys.stderr.write(f"Cannot listen on {asked.host}:{asked.port}: {trouble.strerror}.\n")
-        return 2
-    world = World(_options(asked))
-    port = listener.getsockname()[1]
-    sys.stdout.write(f"Cloudbeds simulator at http://{asked.host}:{port}\n")
-    sys.stdout.flush()
-    config = uvicorn.Config(
-        build_app(world),
-        log_level="warning",
-        access_log=False,
-        date_header=False,
-        server_header=False,
-        timeout_graceful_shutdown=1,
-    )
-    uvicorn.Server(config).run(sockets=[listener])
-    return 0
+    return serve("Cloudbeds", asked.host, asked.port, lambda: build_app(World(_options(asked))))
 
 
 def _options(asked: argparse.Namespace) -> Options:

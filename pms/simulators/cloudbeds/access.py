@@ -17,10 +17,10 @@ from urllib.parse import urlsplit
 from pms.simulators.cloudbeds.events import app_state_changed
 from pms.simulators.cloudbeds.forms import Params
 from pms.simulators.cloudbeds.hotels import ORGANIZATION
+from pms.simulators.cloudbeds.outbox import SubscriptionOutbox
 from pms.simulators.cloudbeds.quirks import Quirks
 from pms.simulators.cloudbeds.records import property_of
-from pms.simulators.cloudbeds.sender import Outbox
-from pms.simulators.cloudbeds.store import Store
+from pms.simulators.shared.store import Store
 
 API_KEY_GRANT = "urn:ietf:params:oauth:grant-type:api-key"
 CODE_LIFE = timedelta(minutes=10)
@@ -76,7 +76,13 @@ class Access:
     """Issues, checks and kills tokens; keeps the app state of each hotel."""
 
     def __init__(
-        self, *, store: Store, outbox: Outbox, client: Client, rules: TokenRules, quirks: Quirks
+        self,
+        *,
+        store: Store,
+        outbox: SubscriptionOutbox,
+        client: Client,
+        rules: TokenRules,
+        quirks: Quirks,
     ) -> None:
         """Rules and quirks are shared with whoever may change them."""
         self._store = store

@@ -14,12 +14,22 @@ from starlette.responses import JSONResponse, Response
 
 from pms.simulators.cloudbeds import reading, writing
 from pms.simulators.cloudbeds.access import Caller, GrantRefused
-from pms.simulators.cloudbeds.calls import NOT_YOURS, SCOPE_MISSING, Call, Method, hotels_meant
-from pms.simulators.cloudbeds.clock import http_date
-from pms.simulators.cloudbeds.forms import BadParameter, Params, read_pairs
-from pms.simulators.cloudbeds.records import Property, Refused
-from pms.simulators.cloudbeds.trouble import Fault, FaultKind
+from pms.simulators.cloudbeds.calls import (
+    NOT_YOURS,
+    SCOPE_MISSING,
+    Call,
+    Method,
+    hotels_meant,
+    logged,
+)
+from pms.simulators.cloudbeds.forms import Params
+from pms.simulators.cloudbeds.records import Property
+from pms.simulators.cloudbeds.trouble import FaultKind
 from pms.simulators.cloudbeds.world import World
+from pms.simulators.shared.clock import http_date
+from pms.simulators.shared.forms import BadParameter, read_pairs
+from pms.simulators.shared.trouble import Fault
+from pms.simulators.shared.wishes import Refused
 
 PREFIX = "/api/v1.3/"
 METHODS: dict[str, Method] = reading.METHODS | writing.METHODS
@@ -54,13 +64,7 @@ class VendorApi:
         response = await self._answer(request, raw, params)
         response.headers["X-Request-ID"] = secrets.token_hex(8)
         response.headers["Date"] = http_date(self._world.clock.now())
-        self._world.log.add(
-            method=request.method,
-            path=request.url.path,
-            query=request.url.query,
-            params=params,
-            status=response.status_code,
-        )
+        self._world.log.add(**logged(request, params, response))
         return response
 
     async def _answer(self, request: Request, raw: bytes, params: Params) -> Response:
@@ -99,8 +103,11 @@ class VendorApi:
             return await self._trouble(fault)
         if caller is None:
             return JSONResponse(KEY_REVOKED if token.startswith("cbat_") else DENIED, 401)
-        if self._world.pace.too_fast(caller.client_id, self._world.limits):
-            return _too_many(self._world.limits.retry_after)
+        limits = self._world.limits
+        if self._world.pace.wait_seconds(
+            caller.client_id, most=limits.per_second, window_seconds=1
+        ):
+            return _too_many(limits.retry_after)
         try:
             body = self._call(request, method, caller, params)
         except Refused as refused:
@@ -146,14 +153,14 @@ class VendorApi:
         return JSONResponse(body, status)
 
     async def _spoiled(self, fault: Fault, body: dict[str, Any]) -> Response:
-        if fault.kind is FaultKind.LOST_ANSWER:
+        if fault.kind == FaultKind.LOST_ANSWER:
             await asyncio.sleep(fault.seconds)
             return JSONResponse(_failed("Gateway timeout"), 504)
         data = body.get("data")
         if isinstance(data, list):
-            kept = [] if fault.kind is FaultKind.EMPTY_LIST else data[: len(data) // 2]
+            kept = [] if fault.kind == FaultKind.EMPTY_LIST else data[: len(data) // 2]
             body = {**body, "data": kept, "count": len(kept)}
-        if fault.kind is FaultKind.EMPTY_LIST and "total" in body:
+        if fault.kind == FaultKind.EMPTY_LIST and "total" in body:
             body = {**body, "total": 0}
         return JSONResponse(body)
 
@@ -198,7 +205,7 @@ def _canned(fault: Fault) -> tuple[int, dict[str, Any]]:
         FaultKind.SCOPE_MISSING: (200, _failed(SCOPE_MISSING)),
         FaultKind.REFUSED: (200, _failed(fault.message or "Refused")),
     }
-    return answers[fault.kind]
+    return answers[FaultKind(fault.kind)]
 
 
 def refusal(message: str, status: int = 200) -> JSONResponse:

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
@@ -17,8 +13,9 @@ from pms.simulators.cloudbeds.authorise import AuthorisePage
 from pms.simulators.cloudbeds.control import Control
 from pms.simulators.cloudbeds.hotels import HARBOR_HOUSE
 from pms.simulators.cloudbeds.page import ControlPage
-from pms.simulators.cloudbeds.records import property_of
+from pms.simulators.cloudbeds.records import Property, property_of
 from pms.simulators.cloudbeds.world import World
+from pms.simulators.shared.life import lifespan
 
 VERBS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 
@@ -39,8 +36,21 @@ def build_app(world: World) -> Starlette:
     async def healthy(request: Request) -> PlainTextResponse:
         return PlainTextResponse("ok")
 
+    def harbor_house() -> Property:
+        return property_of(world.store, HARBOR_HOUSE)
+
+    def top_up() -> None:
+        demo.top_up(world, harbor_house())
+
     return Starlette(
-        lifespan=_lifespan(world),
+        lifespan=lifespan(
+            sender=world.sender,
+            store=world.store,
+            life=world.life,
+            clock=world.clock,
+            happen=lambda: demo.happen(world, harbor_house()),
+            top_up=top_up if world.options.seed_stays else None,
+        ),
         routes=[
             Route("/", front_desk),
             Route("/healthy", healthy),
@@ -49,18 +59,3 @@ def build_app(world: World) -> Starlette:
             Route("/api/v1.3/{method:path}", vendor, methods=VERBS),
         ],
     )
-
-
-def _lifespan(world: World):  # type: ignore[no-untyped-def]  # noqa: ANN202
-    @asynccontextmanager
-    async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        if world.options.seed_stays:
-            demo.top_up(world, property_of(world.store, HARBOR_HOUSE))
-        tasks = [asyncio.create_task(world.sender.run()), asyncio.create_task(demo.live(world))]
-        yield
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        world.store.close()
-
-    return lifespan

@@ -8,11 +8,13 @@ from urllib.parse import urlencode
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from pms.simulators.cloudbeds.clock import http_date
-from pms.simulators.cloudbeds.forms import Params, read_pairs
-from pms.simulators.cloudbeds.looks import page
+from pms.simulators.cloudbeds.calls import logged
+from pms.simulators.cloudbeds.forms import Params
 from pms.simulators.cloudbeds.records import properties
 from pms.simulators.cloudbeds.world import World
+from pms.simulators.shared.clock import http_date
+from pms.simulators.shared.forms import read_pairs
+from pms.simulators.shared.looks import page
 
 CARRIED = ("client_id", "redirect_uri", "response_type", "scope", "state")
 
@@ -34,14 +36,7 @@ class AuthorisePage:
         params = Params(read_pairs(raw if request.method == "POST" else request.url.query))
         response = self._faulty(params) or self._answer(request, params)
         response.headers["Date"] = http_date(self._world.clock.now())
-        path, query = request.url.path, request.url.query
-        self._world.log.add(
-            method=request.method,
-            path=path,
-            query=query,
-            params=params,
-            status=response.status_code,
-        )
+        self._world.log.add(**logged(request, params, response))
         return response
 
     def _faulty(self, params: Params) -> Response | None:
@@ -95,6 +90,7 @@ class AuthorisePage:
             <fieldset><legend>Hotel</legend>{radios}</fieldset>
             <p class="row"><button class="main" name="decision" value="allow">Allow</button>
             <button name="decision" value="deny">Deny</button></p></form>""",
+            vendor="Cloudbeds",
         )
 
 
@@ -112,4 +108,5 @@ def _back(params: Params, values: dict[str, str]) -> Response:
 
 
 def _complaint(text: str) -> Response:
-    return HTMLResponse(page("Cannot authorise", f"<h1>Cannot authorise</h1><p>{text}</p>"), 400)
+    body = f"<h1>Cannot authorise</h1><p>{text}</p>"
+    return HTMLResponse(page("Cannot authorise", body, vendor="Cloudbeds"), 400)

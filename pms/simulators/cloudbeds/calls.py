@@ -7,11 +7,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from starlette.requests import Request
+from starlette.responses import Response
+
 from pms.simulators.cloudbeds.access import Caller
 from pms.simulators.cloudbeds.forms import Params
-from pms.simulators.cloudbeds.records import Property, Refused, property_of, rooms_of
+from pms.simulators.cloudbeds.records import Property, property_of, rooms_of
+from pms.simulators.cloudbeds.trouble import SECRET_NAMES
 from pms.simulators.cloudbeds.wire import Wire
 from pms.simulators.cloudbeds.world import World
+from pms.simulators.shared.trouble import masked
+from pms.simulators.shared.wishes import Refused
 
 Json = dict[str, Any]
 SCOPE_MISSING = "Scope required for this call was not granted by property."
@@ -64,3 +70,16 @@ def hotels_meant(
     if not meant:
         raise Refused(NOT_YOURS)
     return tuple(property_of(world.store, property_id) for property_id in meant)
+
+
+def logged(request: Request, params: Params, response: Response) -> Json:
+    """A call as the request log keeps it, with tokens, secrets, codes and field values starred out."""
+    values = masked(params.values, SECRET_NAMES)
+    return {
+        "method": request.method,
+        "path": request.url.path,
+        "call": request.url.path.rpartition("/")[2],
+        "query": values if request.url.query else {},
+        "form": {} if request.url.query else values,
+        "status": response.status_code,
+    }

@@ -1,30 +1,11 @@
-"""The simulator's own clock, which tests may shift, and Cloudbeds' ways of writing a time."""
+"""Cloudbeds' ways of writing a time."""
 
 from __future__ import annotations
 
-import time
-from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
-from email.utils import format_datetime
+from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 WIRE_DATETIME = "%Y-%m-%d %H:%M:%S"
-
-
-@dataclass(slots=True)
-class Clock:
-    """The vendor's clock: the machine's, plus a shift in seconds."""
-
-    shift_seconds: float = 0.0
-
-    def now(self) -> datetime:
-        """The simulator's present, aware, in UTC."""
-        return datetime.fromtimestamp(time.time() + self.shift_seconds, UTC)
-
-
-def http_date(moment: datetime) -> str:
-    """The value of a ``Date`` header, in GMT."""
-    return format_datetime(moment, usegmt=True)
 
 
 def wire_utc(epoch: float) -> str:
@@ -35,11 +16,6 @@ def wire_utc(epoch: float) -> str:
 def wire_local(epoch: float, zone: ZoneInfo) -> str:
     """``YYYY-MM-DD HH:MM:SS`` in the property's zone, as in fields without UTC in the name."""
     return datetime.fromtimestamp(epoch, zone).strftime(WIRE_DATETIME)
-
-
-def local_today(now: datetime, zone: ZoneInfo) -> date:
-    """The calendar date at the property."""
-    return now.astimezone(zone).date()
 
 
 def read_wire(text: str, zone: ZoneInfo) -> float | None:
@@ -53,22 +29,3 @@ def read_wire(text: str, zone: ZoneInfo) -> float | None:
         except ValueError:
             continue
     return None
-
-
-def read_date(text: str) -> date | None:
-    """A ``YYYY-MM-DD`` date, else None."""
-    try:
-        return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC).date()
-    except ValueError:
-        return None
-
-
-def spoken_date(word: str, today: date) -> date | None:
-    """``today``, ``tonight``, ``tomorrow``, ``yesterday``, ``+3``, ``-2`` or a date, else None."""
-    known = {"": 0, "today": 0, "tonight": 0, "tomorrow": 1, "yesterday": -1}
-    word = word.strip().lower()
-    if word in known:
-        return today + timedelta(days=known[word])
-    if word[0] in "+-" and word[1:].isdigit():
-        return today + timedelta(days=int(word))
-    return read_date(word)

@@ -6,21 +6,15 @@ A form posted to the same addresses is answered by a redirect to the control pag
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable
-from dataclasses import asdict, fields
-from typing import Any
-from urllib.parse import urlencode
+from collections.abc import Callable
+from dataclasses import asdict
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, RedirectResponse, Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute
 
 from pms.simulators.cloudbeds import demo
-from pms.simulators.cloudbeds.forms import read_pairs
-from pms.simulators.cloudbeds.ledger import Person
 from pms.simulators.cloudbeds.records import (
     Booking,
-    Refused,
     RoomStatus,
     booking_of,
     bookings,
@@ -28,81 +22,46 @@ from pms.simulators.cloudbeds.records import (
     property_of,
     rooms_of,
 )
-from pms.simulators.cloudbeds.trouble import Fault, FaultKind
 from pms.simulators.cloudbeds.wishes import (
-    Wish,
     hotel_of,
-    new_dates_of,
+    hotel_today,
     parties_of,
     party_of_wish,
-    person_of,
     sheet_of,
 )
 from pms.simulators.cloudbeds.world import World
+from pms.simulators.shared.control import Controls, Json
+from pms.simulators.shared.people import Person
+from pms.simulators.shared.wishes import Refused, Wish, new_dates_of, person_of
 
-Json = dict[str, Any]
-Handler = Callable[[Request, Wish], Json]
-MOST_LISTED = 5000
+RECORDS = ("bookings", "stays", "guests", "custom_fields", "codes", "tokens", "subscriptions")
 HOTEL_COLUMNS = {"name", "timezone", "check_in", "check_out", "status", "user_active", "app_state"}
 
 
-class Control:
+class Control(Controls):
     """All routes below ``/control/``."""
 
     def __init__(self, world: World) -> None:
         """Changes this world."""
+        super().__init__(world.machine)
         self._world = world
-        self._dials: dict[str, Any] = {
-            "webhooks": world.webhooks,
-            "limits": world.limits,
-            "tokens": world.tokens,
-            "quirks": world.quirks,
-            "life": world.life,
-            "clock": world.clock,
-        }
-        self._first_dials = {name: asdict(dial) for name, dial in self._dials.items()}
 
     def routes(self) -> list[BaseRoute]:
         """For the application."""
-        at = "/control"
         return [
-            self._route(f"{at}/state", "GET", self.state),
-            self._route(f"{at}/rooms", "GET", self.rooms),
-            self._route(f"{at}/reservations", "GET", self.reservations),
-            self._route(f"{at}/reservations", "POST", self.book),
-            self._route(f"{at}/reservations/{{id}}", "GET", self.reservation),
-            self._route(f"{at}/reservations/{{id}}/{{action}}", "POST", self.act),
-            self._route(f"{at}/properties/{{id}}", "POST", self.change_property),
-            self._route(f"{at}/access/{{verb}}", "POST", self.access),
-            self._route(f"{at}/subscriptions", "GET", self.subscriptions),
-            self._route(f"{at}/deliveries", "GET", self.deliveries),
-            self._route(f"{at}/deliveries", "DELETE", self.clear_deliveries),
-            self._route(f"{at}/events", "POST", self.send_event),
-            self._route(f"{at}/faults", "GET", self.faults),
-            self._route(f"{at}/faults", "POST", self.add_fault),
-            self._route(f"{at}/faults", "DELETE", self.clear_faults),
-            self._route(f"{at}/faults/clear", "POST", self.clear_faults),
-            self._route(f"{at}/requests", "GET", self.requests),
-            self._route(f"{at}/requests", "DELETE", self.clear_requests),
-            self._route(f"{at}/seed", "POST", self.seed),
-            self._route(f"{at}/reset", "POST", self.reset),
-            self._route(f"{at}/{{dial}}", "GET", self.dial),
-            self._route(f"{at}/{{dial}}", "POST", self.turn),
+            self.route("state", "GET", self.state),
+            self.route("rooms", "GET", self.rooms),
+            self.route("reservations", "GET", self.reservations),
+            self.route("reservations", "POST", self.book),
+            self.route("reservations/{id}", "GET", self.reservation),
+            self.route("reservations/{id}/{action}", "POST", self.act),
+            self.route("properties/{id}", "POST", self.change_property),
+            self.route("access/{verb}", "POST", self.access),
+            self.route("subscriptions", "GET", self.subscriptions),
+            self.route("events", "POST", self.send_event),
+            self.route("seed", "POST", self.seed),
+            *self.common_routes(),
         ]
-
-    def _route(self, path: str, verb: str, handler: Handler) -> Route:
-        async def answer(request: Request) -> Response:
-            is_form, wish = await _read(request)
-            try:
-                body = handler(request, wish)
-            except Refused as refused:
-                body, status = {"error": str(refused)}, 409
-            else:
-                status = 200
-            return _page_again(wish, body) if is_form else JSONResponse(body, status)
-
-        endpoint: Callable[[Request], Awaitable[Response]] = answer
-        return Route(path, endpoint, methods=[verb])
 
     # What there is
 
@@ -110,13 +69,8 @@ class Control:
         """Everything that can be turned, and the hotels."""
         store = self._world.store
         return {
-            "now": self._world.clock.now().isoformat(),
+            **self.common_state(),
             "properties": [asdict(hotel) for hotel in properties(store)],
-            "dials": {name: asdict(dial) for name, dial in self._dials.items()},
-            "faults": self._world.faults.listed(),
-            "waiting_deliveries": store.number(
-                "SELECT count(*) FROM deliveries WHERE state = 'waiting'"
-            ),
             "subscriptions": store.number("SELECT count(*) FROM subscriptions"),
             "reservations": store.number("SELECT count(*) FROM bookings"),
         }
@@ -143,25 +97,6 @@ class Control:
         """Who listens to what."""
         rows = self._world.store.rows("SELECT * FROM subscriptions ORDER BY rowid")
         return {"subscriptions": [dict(row) for row in rows]}
-
-    def deliveries(self, request: Request, wish: Wish) -> Json:
-        """Webhooks, oldest first, with what became of them."""
-        sql = "SELECT * FROM deliveries WHERE id > ? ORDER BY id LIMIT ?"
-        rows = self._world.store.rows(sql, wish.whole("since", 0), MOST_LISTED)
-        return {"deliveries": [{**dict(row), "body": _read_json(row["body"])} for row in rows]}
-
-    def clear_deliveries(self, request: Request, wish: Wish) -> Json:
-        """Forget them all, the waiting ones too."""
-        return {"cleared": self._world.store.run("DELETE FROM deliveries")}
-
-    def requests(self, request: Request, wish: Wish) -> Json:
-        """Calls of the vendor's API after number ``since``, secrets masked."""
-        return {"requests": self._world.log.since(wish.whole("since", 0))}
-
-    def clear_requests(self, request: Request, wish: Wish) -> Json:
-        """Forget the log."""
-        self._world.log.clear()
-        return {}
 
     # The front desk
 
@@ -226,70 +161,13 @@ class Control:
         self._world.outbox.post_raw(property_id=hotel.id, name=name, body=text)
         return {}
 
-    def faults(self, request: Request, wish: Wish) -> Json:
-        """The trouble in force."""
-        return {"faults": self._world.faults.listed(), "kinds": list(FaultKind)}
-
-    def add_fault(self, request: Request, wish: Wish) -> Json:
-        """``kind``, and optionally ``method``, ``property_id``, ``times``, ``seconds``, ``message``."""
-        if wish.text("kind") not in list(FaultKind):
-            raise Refused(f"There is no such kind of fault: {', '.join(FaultKind)}.")
-        fault = Fault(
-            kind=FaultKind(wish.text("kind")),
-            method=wish.text("method"),
-            property_id=wish.text("property_id"),
-            times=wish.whole("times", 0) or None,
-            seconds=_number("seconds", wish.text("seconds", "30")),
-            message=wish.text("message"),
-        )
-        self._world.faults.add(fault)
-        return {"faults": self._world.faults.listed()}
-
-    def clear_faults(self, request: Request, wish: Wish) -> Json:
-        """All is well again."""
-        self._world.faults.clear()
-        return {"faults": []}
-
-    def dial(self, request: Request, wish: Wish) -> Json:
-        """One group of settings."""
-        described: Json = asdict(self._dial(request))
-        return described
-
-    def turn(self, request: Request, wish: Wish) -> Json:
-        """Change settings of a group; those not named stay."""
-        dial = self._dial(request)
-        for setting in fields(dial):
-            if setting.name in wish.values:
-                setattr(dial, setting.name, _converted(setting.name, str(setting.type), wish))
-        self._world.outbox.news.set()
-        return asdict(dial)
-
-    def _dial(self, request: Request) -> Any:
-        name = request.path_params["dial"]
-        if name not in self._dials:
-            raise Refused(f"There is no /control/{name}.")
-        return self._dials[name]
-
-    def reset(self, request: Request, wish: Wish) -> Json:
-        """Clear faults and logs; ``records``: bookings, tokens and subscriptions; ``dials``: all."""
-        if wish.flag("dials"):
-            for name, values in self._first_dials.items():
-                for setting, value in values.items():
-                    setattr(self._dials[name], setting, value)
-        self._world.faults.clear()
-        self._world.log.clear()
-        self._world.pace.forget()
-        tables = ["deliveries"]
-        if wish.flag("records"):
-            tables += ["bookings", "stays", "guests", "custom_fields", "codes", "tokens"]
-            tables += ["subscriptions"]
-        with self._world.store.transaction():
-            if wish.flag("records"):
-                sql = "UPDATE properties SET app_state = 'installing', status = 'active',"
-                self._world.store.run(f"{sql} user_active = 1")
-            for table in tables:
-                self._world.store.run(f"DELETE FROM {table}")  # noqa: S608 - own names only
-        return {}
+    def forget_records(self) -> None:
+        """No bookings, tokens, codes, custom fields and subscriptions; no app is connected."""
+        store = self._world.store
+        sql = "UPDATE properties SET app_state = 'installing', status = 'active', user_active = 1"
+        store.run(sql)
+        for table in RECORDS:
+            store.run(f"DELETE FROM {table}")  # noqa: S608 - own names only
 
     def _described(self, booking: Booking) -> Json:
         names = rooms_of(self._world.store, booking.property_id)
@@ -309,7 +187,7 @@ def _add_room(world: World, booking_id: str, wish: Wish) -> Booking:
 
 def _dates(world: World, booking_id: str, wish: Wish) -> Booking:
     hotel = property_of(world.store, booking_of(world.store, booking_id).property_id)
-    dates = new_dates_of(world, hotel, wish)
+    dates = new_dates_of(wish, hotel_today(world, hotel))
     return world.desk.change_dates(booking_id, wish.text("stay"), dates, wish.manner())
 
 
@@ -370,43 +248,3 @@ ACTIONS: dict[str, Callable[[World, str, Wish], Booking]] = {
     "arrival-time": lambda w, b, v: w.desk.set_arrival_time(b, v.text("at"), v.manner()),
     "oddity": _oddity,
 }
-
-
-async def _read(request: Request) -> tuple[bool, Wish]:
-    """Whether it came from a form, and the values of form, JSON body or query."""
-    raw = (await request.body()).decode("utf-8", "replace")
-    if request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
-        return True, Wish(read_pairs(raw))
-    found = _read_json(raw) if raw else read_pairs(request.url.query)
-    return False, Wish(found if isinstance(found, dict) else {})
-
-
-def _page_again(wish: Wish, body: Json) -> Response:
-    said = {"property": wish.text("property"), "said": str(body.get("error") or "Done.")}
-    return RedirectResponse(f"/?{urlencode(said)}", 303)
-
-
-def _read_json(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except ValueError:
-        return text
-
-
-def _converted(name: str, kind: str, wish: Wish) -> Any:
-    text = wish.text(name)
-    if kind == "bool":
-        return wish.flag(name)
-    if kind == "str":
-        return text
-    if "None" in kind and text.lower() in {"", "none", "null"}:
-        return None
-    number = _number(name, text)
-    return number if kind == "float" else int(number)
-
-
-def _number(name: str, text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        raise Refused(f"{name} must be a number.") from None

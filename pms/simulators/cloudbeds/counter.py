@@ -3,43 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from pms.simulators.cloudbeds import events
-from pms.simulators.cloudbeds.clock import Clock
 from pms.simulators.cloudbeds.events import Event
 from pms.simulators.cloudbeds.ledger import Party, derive, taken
+from pms.simulators.cloudbeds.outbox import SubscriptionOutbox
 from pms.simulators.cloudbeds.quirks import Quirks
 from pms.simulators.cloudbeds.records import (
     Booking,
     Guest,
-    Refused,
     Room,
     RoomStatus,
     Stay,
     booking_of,
     rooms_of,
 )
-from pms.simulators.cloudbeds.sender import Outbox
-from pms.simulators.cloudbeds.store import Store
+from pms.simulators.shared.clock import Clock
+from pms.simulators.shared.store import Store
+from pms.simulators.shared.wishes import Manner, Refused
 
 Tell = Callable[[Booking], list[Event]]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Manner:
-    """How a change is made: with a new ``dateModified``, with events, against an occupied room."""
-
-    touch: bool = True
-    silent: bool = False
-    force: bool = False
-    actor: str = "user"
 
 
 class Counter:
     """What all changes share; the verbs themselves are in `desk`."""
 
-    def __init__(self, *, store: Store, clock: Clock, outbox: Outbox, quirks: Quirks) -> None:
+    def __init__(
+        self, *, store: Store, clock: Clock, outbox: SubscriptionOutbox, quirks: Quirks
+    ) -> None:
         """Everything is shared with the rest of the simulator."""
         self._store = store
         self._clock = clock

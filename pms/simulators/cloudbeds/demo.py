@@ -2,31 +2,28 @@
 
 from __future__ import annotations
 
-import asyncio
 import random
 from collections.abc import Callable
 from datetime import date, timedelta
 from functools import partial
 
-from pms.simulators.cloudbeds.clock import local_today
-from pms.simulators.cloudbeds.counter import Manner
-from pms.simulators.cloudbeds.hotels import HARBOR_HOUSE
 from pms.simulators.cloudbeds.ledger import BookingSheet, Party
 from pms.simulators.cloudbeds.records import (
     Booking,
     BookingStatus,
     Property,
-    Refused,
     RoomStatus,
     bookings,
-    property_of,
 )
-from pms.simulators.cloudbeds.wishes import anybody, free_room
+from pms.simulators.cloudbeds.wishes import free_room
 from pms.simulators.cloudbeds.world import World
+from pms.simulators.shared.clock import local_today
+from pms.simulators.shared.life import did
+from pms.simulators.shared.people import anybody
+from pms.simulators.shared.wishes import Manner, Refused
 
 IN_HOUSE, TONIGHT, TOMORROW = 4, 4, 3
 FULLEST = 12
-HOUR = 3600.0
 
 
 def top_up(world: World, hotel: Property) -> list[str]:
@@ -37,7 +34,7 @@ def top_up(world: World, hotel: Property) -> list[str]:
     today = local_today(world.clock.now(), hotel.zone)
     with world.store.transaction():
         for overdue in _living(world, hotel, "stays.status = 'in_house' AND ends_on < ?", today):
-            _did(partial(world.desk.check_out, overdue.id, "", Manner()))
+            did(partial(world.desk.check_out, overdue.id, "", Manner()))
         made: list[str] = []
         plan = (
             (
@@ -89,14 +86,6 @@ def _living(world: World, hotel: Property, clause: str, day: date) -> list[Booki
     return bookings(world.store, [row["booking_id"] for row in rows])
 
 
-def _did(act: Callable[[], object]) -> bool:
-    try:
-        act()
-    except Refused:
-        return False
-    return True
-
-
 def happen(world: World, hotel: Property) -> str:
     """One random event of a hotel evening; pinned bookings are left alone. Says what it was."""
     today = local_today(world.clock.now(), hotel.zone)
@@ -125,24 +114,10 @@ def _do(world: World, hotel: Property, kind: str, booking: Booking) -> bool:
         "extend": partial(desk.change_dates, booking.id, stay.id, longer, Manner()),
         "move": partial(_move, world, hotel, booking),
     }
-    return _did(acts[kind])
+    return did(acts[kind])
 
 
 def _move(world: World, hotel: Property, booking: Booking) -> None:
     stay = booking.stays[0]
     room = free_room(world, hotel, (stay.starts_on, stay.ends_on))
     world.desk.move(booking.id, stay.id, room.id, Manner())
-
-
-async def live(world: World) -> None:
-    """Keep the hotel going until cancelled: a new day's guests, and events when life is on."""
-    topped_up_at = world.clock.now()
-    while True:
-        await asyncio.sleep(max(0.05, world.life.every_seconds * random.uniform(0.5, 1.5)))  # noqa: S311
-        hotel = property_of(world.store, HARBOR_HOUSE)
-        if world.life.on:
-            happen(world, hotel)
-        late = (world.clock.now() - topped_up_at).total_seconds() > HOUR
-        if world.options.seed_stays and late:
-            top_up(world, hotel)
-            topped_up_at = world.clock.now()

@@ -9,24 +9,18 @@ from datetime import date
 from typing import Any
 
 from pms.simulators.cloudbeds import events
-from pms.simulators.cloudbeds.counter import Counter, Manner, guest_of, party_of, stay_of
+from pms.simulators.cloudbeds.counter import Counter, guest_of, party_of, stay_of
 from pms.simulators.cloudbeds.events import Event
 from pms.simulators.cloudbeds.ledger import (
     BookingSheet,
     Party,
-    Person,
     write_booking,
     write_guest,
     write_stay,
 )
-from pms.simulators.cloudbeds.records import (
-    Booking,
-    BookingStatus,
-    Refused,
-    RoomStatus,
-    Stay,
-    booking_of,
-)
+from pms.simulators.cloudbeds.records import Booking, BookingStatus, RoomStatus, Stay, booking_of
+from pms.simulators.shared.people import Person
+from pms.simulators.shared.wishes import Manner, Refused
 
 
 class Desk(Counter):

@@ -1,36 +1,11 @@
-"""Query strings and form bodies: nested bracket names, and values of the kinds the API knows."""
+"""The parameters of a call, as values of the kinds the API knows."""
 
 from __future__ import annotations
 
-import re
 from typing import Any
-from urllib.parse import parse_qsl
 
-from pms.simulators.cloudbeds.clock import read_date
-
-BRACKETS = re.compile(r"\[([^\]]*)\]")
-
-
-class BadParameter(Exception):
-    """A missing or unreadable parameter: the caller's bug, answered with 400."""
-
-
-def read_pairs(raw: str) -> dict[str, Any]:
-    """``a=1&b[0][c]=2`` as ``{"a": "1", "b": {"0": {"c": "2"}}}``."""
-    tree: dict[str, Any] = {}
-    for name, value in parse_qsl(raw, keep_blank_values=True):
-        plain = name.partition("[")[0]
-        _put(tree, [plain, *BRACKETS.findall(name)], value)
-    return tree
-
-
-def _put(tree: dict[str, Any], path: list[str], value: str) -> None:
-    for step in path[:-1]:
-        inner = tree.setdefault(step, {})
-        if not isinstance(inner, dict):
-            raise BadParameter(f"Invalid parameter: {path[0]}")
-        tree = inner
-    tree[path[-1] or str(len(tree))] = value
+from pms.simulators.shared.clock import read_date
+from pms.simulators.shared.forms import BadParameter
 
 
 class Params:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pms.simulators.cloudbeds.store import Store
+from pms.simulators.shared.store import Store
 
 HARBOR_HOUSE = "318267"
 CANYON_LODGE = "318268"

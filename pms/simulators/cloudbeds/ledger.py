@@ -8,19 +8,10 @@ from dataclasses import dataclass
 from datetime import date
 
 from pms.simulators.cloudbeds.records import Booking, BookingStatus, RoomStatus, Stay
-from pms.simulators.cloudbeds.store import Store
+from pms.simulators.shared.people import Person
+from pms.simulators.shared.store import Store
 
 RULED_BY_STAFF = {BookingStatus.CANCELED, BookingStatus.NO_SHOW, BookingStatus.NOT_CONFIRMED}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Person:
-    """A guest to be written down; all contacts are invented."""
-
-    first: str
-    last: str
-    email: str = ""
-    phone: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

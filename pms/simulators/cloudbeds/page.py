@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from html import escape
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
-from pms.simulators.cloudbeds.clock import local_today
 from pms.simulators.cloudbeds.hotels import HARBOR_HOUSE
-from pms.simulators.cloudbeds.looks import button, hidden, page, table
 from pms.simulators.cloudbeds.records import (
     Booking,
     BookingStatus,
     Property,
-    Refused,
     Room,
     RoomStatus,
     Stay,
@@ -26,6 +23,19 @@ from pms.simulators.cloudbeds.records import (
 )
 from pms.simulators.cloudbeds.trouble import FaultKind
 from pms.simulators.cloudbeds.world import World
+from pms.simulators.shared.clock import local_today
+from pms.simulators.shared.desk_page import (
+    box,
+    dial_form,
+    fault_section,
+    form,
+    text_input,
+    traffic,
+    webhook_fields,
+    yes_or_no,
+)
+from pms.simulators.shared.looks import button, hidden, page
+from pms.simulators.shared.wishes import Refused
 
 SHOWN = 60
 OVER = {BookingStatus.CANCELED, BookingStatus.NO_SHOW, BookingStatus.CHECKED_OUT}
@@ -45,9 +55,11 @@ class ControlPage:
                 self._world.store, request.query_params.get("property") or HARBOR_HOUSE
             )
         except Refused as refused:
-            return HTMLResponse(page("Not here", f"<p>{escape(str(refused))}</p>"), 404)
+            return HTMLResponse(
+                page("Not here", f"<p>{escape(str(refused))}</p>", vendor="Cloudbeds"), 404
+            )
         said = request.query_params.get("said", "")
-        return HTMLResponse(page(hotel.name, self._body(hotel, said)))
+        return HTMLResponse(page(hotel.name, self._body(hotel, said), vendor="Cloudbeds"))
 
     def _body(self, hotel: Property, said: str) -> str:
         others = " · ".join(
@@ -62,7 +74,7 @@ class ControlPage:
         {self._connection(hotel)}{_new_booking(hotel, rooms)}
         <h2>Reservations</h2>{self._bookings(hotel, rooms)}
         <h2>Trouble</h2>{self._trouble(hotel)}
-        <h2>What was sent and asked</h2>{self._traffic()}"""
+        <h2>What was sent and asked</h2>{traffic(self._world.store, self._world.log, _about)}"""
 
     def _connection(self, hotel: Property) -> str:
         mine = {"property": hotel.id}
@@ -95,41 +107,25 @@ class ControlPage:
         return f'<div class="grid">{cards}</div>{"" if cards else empty}{fill}'
 
     def _trouble(self, hotel: Property) -> str:
-        mine = hidden({"property": hotel.id})
-        kinds = "".join(f"<option>{kind}</option>" for kind in FaultKind)
-        faults = [
-            (
-                str(fault["kind"]),
-                fault["method"] or "every call",
-                str(fault["times"] or "until cleared"),
-            )
-            for fault in self._world.faults.listed()
-        ]
-        listed = table(("kind", "calls", "times left"), faults) if faults else "<p>None.</p>"
-        return f"""<div class="grid"><section><h2>Answers</h2>{listed}
-        <form method="post" action="/control/faults">{mine}<div class="row">
-        <label>Kind <select name="kind">{kinds}</select></label>
-        <label>Only this method <input name="method" placeholder="getReservation"></label>
-        <label>Times <input name="times" type="number" min="1"></label>
-        <label>Seconds <input name="seconds" type="number" value="30"></label>
-        <button>Add</button></div></form>
-        {button("/control/faults/clear", "All is well again", {"property": hotel.id})}</section>
-        {self._dials(hotel)}</div>"""
+        answers = fault_section(
+            {"property": hotel.id}, self._world.faults, FaultKind, example="getReservation"
+        )
+        return f'<div class="grid">{answers}{self._dials(hotel)}</div>'
 
     def _dials(self, hotel: Property) -> str:
         modes, life, clock = self._world.webhooks, self._world.life, self._world.clock
-        limits = self._world.limits
+        limits, mine = self._world.limits, {"property": hotel.id}
         return (
-            _dial(hotel, "webhooks", "Webhooks", _webhook_fields(modes))
-            + _dial(
-                hotel,
+            dial_form(mine, "webhooks", "Webhooks", webhook_fields(modes))
+            + dial_form(
+                mine,
                 "life",
                 "Life: random events",
-                [("on", "yes" if life.on else "no"), ("every_seconds", f"{life.every_seconds:g}")],
+                [("on", yes_or_no(life.on)), ("every_seconds", f"{life.every_seconds:g}")],
             )
-            + _dial(hotel, "clock", "Clock", [("shift_seconds", f"{clock.shift_seconds:g}")])
-            + _dial(
-                hotel,
+            + dial_form(mine, "clock", "Clock", [("shift_seconds", f"{clock.shift_seconds:g}")])
+            + dial_form(
+                mine,
                 "limits",
                 "Calls a second",
                 [
@@ -138,20 +134,6 @@ class ControlPage:
                 ],
             )
         )
-
-    def _traffic(self) -> str:
-        rows = self._world.store.rows("SELECT * FROM deliveries ORDER BY id DESC LIMIT 15")
-        sent = [
-            (row["event"], row["state"], str(row["tries"]), row["answer"], _at(row["body"]))
-            for row in rows
-        ]
-        asked = [
-            (entry["method"], entry["call"], str(entry["status"]))
-            for entry in reversed(self._world.log.since(0)[-15:])
-        ]
-        return f"""<div class="grid"><section><h2>Webhooks</h2>
-        {table(("event", "state", "tries", "answer", "about"), sent)}</section>
-        <section><h2>Calls</h2>{table(("verb", "method", "status"), asked)}</section></div>"""
 
 
 def _new_booking(hotel: Property, rooms: dict[str, Room]) -> str:
@@ -209,27 +191,12 @@ def _more(booking: Booking, at: str, mine: dict[str, str]) -> str:
             ("delete", "Delete"),
         )
     )
-    return f"""{_form(at, "move", "Move", mine, which + _input("room", "To room"))}
-    {_form(at, "dates", "Change dates", mine, which + _input("arrival", "Arrival") + _input("departure", "Departure"))}
-    {_form(at, "add-guest", "Add guest", mine, which + _input("guest", "Name"))}
-    {_form(at, "add-room", "Add room", mine, _input("room", "Room") + _input("guest", "Guest"))}
-    {_form(at, "oddity", "Answer oddly", mine, _input("unknown_status", "Unknown status") + _box("room_id_missing") + _box("empty_guest_list"))}
+    return f"""{form(at, "move", "Move", mine, which + text_input("room", "To room"))}
+    {form(at, "dates", "Change dates", mine, which + text_input("arrival", "Arrival") + text_input("departure", "Departure"))}
+    {form(at, "add-guest", "Add guest", mine, which + text_input("guest", "Name"))}
+    {form(at, "add-room", "Add room", mine, text_input("room", "Room") + text_input("guest", "Guest"))}
+    {form(at, "oddity", "Answer oddly", mine, text_input("unknown_status", "Unknown status") + box("room_id_missing") + box("empty_guest_list"))}
     <div class="row">{simple}</div>"""
-
-
-def _form(at: str, action: str, text: str, mine: dict[str, str], inputs: str) -> str:
-    return (
-        f'<form method="post" action="{at}/{action}">{hidden(mine)}'
-        f'<div class="row">{inputs}<button>{text}</button></div></form>'
-    )
-
-
-def _input(name: str, text: str, value: str = "") -> str:
-    return f'<label>{text} <input name="{name}" size="10" value="{escape(value)}"></label>'
-
-
-def _box(name: str) -> str:
-    return f'<label><input type="checkbox" name="{name}"> {name.replace("_", " ")}</label>'
 
 
 def _stay_line(stay: Stay, rooms: dict[str, Room]) -> str:
@@ -241,22 +208,6 @@ def _stay_line(stay: Stay, rooms: dict[str, Room]) -> str:
     )
 
 
-def _dial(hotel: Property, name: str, title: str, values: list[tuple[str, str]]) -> str:
-    inputs = "".join(_input(key, key.replace("_", " "), value) for key, value in values)
-    return f"""<section><h2>{title}</h2><form method="post" action="/control/{name}">
-    {hidden({"property": hotel.id})}<div class="row">{inputs}<button>Set</button></div></form></section>"""
-
-
-def _webhook_fields(modes: object) -> list[tuple[str, str]]:
-    names = ("delay_seconds", "drop", "repeat", "shuffle_seconds", "retry_seconds")
-    values = [(name, f"{getattr(modes, name):g}") for name in names]
-    return [*values, ("paused", "yes" if getattr(modes, "paused", False) else "no")]
-
-
-def _at(body: str) -> str:
-    try:
-        told = json.loads(body)
-    except ValueError:
-        return ""
+def _about(told: dict[str, Any]) -> str:
     keys = ("reservationID", "reservationId", "guestId_str", "newState")
     return next((str(told[key]) for key in keys if key in told), "")

@@ -7,18 +7,12 @@ from zoneinfo import ZoneInfo
 
 from pms.simulators.cloudbeds.calls import Call, Json, Method
 from pms.simulators.cloudbeds.clock import read_wire
-from pms.simulators.cloudbeds.forms import BadParameter
 from pms.simulators.cloudbeds.hotels import ORGANIZATION
-from pms.simulators.cloudbeds.records import (
-    Booking,
-    Property,
-    Refused,
-    booking_of,
-    bookings,
-    rooms_of,
-)
-from pms.simulators.cloudbeds.store import Value, marks
+from pms.simulators.cloudbeds.records import Booking, Property, booking_of, bookings, rooms_of
 from pms.simulators.cloudbeds.wire import Extras
+from pms.simulators.shared.forms import BadParameter
+from pms.simulators.shared.store import Value, marks
+from pms.simulators.shared.wishes import Refused
 
 MOST_PER_PAGE = 100
 T = TypeVar("T")

@@ -12,7 +12,8 @@ from enum import StrEnum
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from pms.simulators.cloudbeds.store import Store, marks
+from pms.simulators.shared.store import Store, marks
+from pms.simulators.shared.wishes import Refused
 
 
 class BookingStatus(StrEnum):
@@ -33,10 +34,6 @@ class RoomStatus(StrEnum):
     IN_HOUSE = "in_house"
     CHECKED_OUT = "checked_out"
     CANCELLED = "cancelled"
-
-
-class Refused(Exception):
-    """The hotel system says no to this one call, in words for a person."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,16 +1,10 @@
-"""The simulator's memory: one SQLite file (or ``:memory:``), used from one thread only."""
+"""The tables of the Cloudbeds stand-in."""
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from pathlib import Path
-
-Value = str | int | float | None
+from pms.simulators.shared.store import Store
 
 SCHEMA = """
-CREATE TABLE IF NOT EXISTS counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS properties (
     id TEXT PRIMARY KEY, name TEXT NOT NULL, timezone TEXT NOT NULL, check_in TEXT NOT NULL,
     check_out TEXT NOT NULL, app_state TEXT NOT NULL DEFAULT 'installing',
@@ -53,11 +47,6 @@ CREATE TABLE IF NOT EXISTS tokens (
 CREATE TABLE IF NOT EXISTS subscriptions (
     id TEXT PRIMARY KEY, client_id TEXT NOT NULL, property_id TEXT NOT NULL, entity TEXT NOT NULL,
     action TEXT NOT NULL, url TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS deliveries (
-    id INTEGER PRIMARY KEY, subscription_id TEXT NOT NULL, property_id TEXT NOT NULL, event TEXT NOT NULL,
-    url TEXT NOT NULL, body TEXT NOT NULL, due_at REAL NOT NULL, tries INTEGER NOT NULL DEFAULT 0,
-    state TEXT NOT NULL, answer TEXT NOT NULL DEFAULT '');
-CREATE INDEX IF NOT EXISTS deliveries_due ON deliveries (state, due_at);
 """
 
 FIRST_NUMBERS = {
@@ -68,73 +57,6 @@ FIRST_NUMBERS = {
 }
 
 
-class Store:
-    """Plain SQL behind four verbs; a failed transaction leaves nothing behind."""
-
-    def __init__(self, path: str) -> None:
-        """Open or create the store at a file path; ``:memory:`` keeps nothing after the end."""
-        if path != ":memory:":
-            Path(path).parent.mkdir(parents=True, exist_ok=True)
-        self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-        self._db.row_factory = sqlite3.Row
-        self._db.execute("PRAGMA journal_mode = WAL")
-        self._db.execute("PRAGMA synchronous = NORMAL")
-        self._db.executescript(SCHEMA)
-
-    def rows(self, sql: str, *values: Value) -> list[sqlite3.Row]:
-        """All rows of a query."""
-        return self._db.execute(sql, values).fetchall()
-
-    def row(self, sql: str, *values: Value) -> sqlite3.Row | None:
-        """The first row of a query, or None."""
-        found: sqlite3.Row | None = self._db.execute(sql, values).fetchone()
-        return found
-
-    def number(self, sql: str, *values: Value) -> int:
-        """The single number a query gives, 0 for none."""
-        found = self.row(sql, *values)
-        return int(found[0] or 0) if found else 0
-
-    def run(self, sql: str, *values: Value) -> int:
-        """Change something; says how many rows were touched."""
-        return self._db.execute(sql, values).rowcount
-
-    def insert(self, table: str, **values: Value) -> None:
-        """Add one row; the names are this module's own columns, never a caller's text."""
-        columns, marks = ", ".join(values), ", ".join("?" * len(values))
-        sql = f"INSERT INTO {table} ({columns}) VALUES ({marks})"  # noqa: S608 - own names only
-        self._db.execute(sql, tuple(values.values()))
-
-    @contextmanager
-    def transaction(self) -> Iterator[None]:
-        """All or nothing; an inner use joins the outer one."""
-        if self._db.in_transaction:
-            yield
-            return
-        self._db.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-        except BaseException:
-            self._db.execute("ROLLBACK")
-            raise
-        self._db.execute("COMMIT")
-
-    def next_number(self, name: str) -> int:
-        """The next id of a kind; never given twice, also after a restart."""
-        first = FIRST_NUMBERS[name]
-        found = self.row(
-            "INSERT INTO counters VALUES (?, ?) ON CONFLICT (name)"
-            " DO UPDATE SET value = value + 1 RETURNING value",
-            name,
-            first,
-        )
-        return int(found["value"]) if found else first
-
-    def close(self) -> None:
-        """Let go of the file."""
-        self._db.close()
-
-
-def marks(values: Sequence[object]) -> str:
-    """Question marks for an IN list."""
-    return ", ".join("?" * len(values))
+def open_store(path: str) -> Store:
+    """The store at a file path; ``:memory:`` keeps nothing after the end."""
+    return Store(path, schema=SCHEMA, first_numbers=FIRST_NUMBERS)

@@ -7,12 +7,12 @@ from datetime import date
 from urllib.parse import urlsplit
 
 from pms.simulators.cloudbeds.calls import SCOPE_MISSING, Call, Json, Method
-from pms.simulators.cloudbeds.clock import read_date
-from pms.simulators.cloudbeds.counter import Manner
 from pms.simulators.cloudbeds.events import EVENTS
-from pms.simulators.cloudbeds.forms import BadParameter
 from pms.simulators.cloudbeds.reading import own_booking
-from pms.simulators.cloudbeds.records import Booking, BookingStatus, Refused, RoomStatus
+from pms.simulators.cloudbeds.records import Booking, BookingStatus, RoomStatus
+from pms.simulators.shared.clock import read_date
+from pms.simulators.shared.forms import BadParameter
+from pms.simulators.shared.wishes import Manner, Refused
 
 BY_API = Manner(actor="client")
 APP_STATES = {"enabled", "disabled", "installing", "pending"}

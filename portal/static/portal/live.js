@@ -68,6 +68,9 @@
     const old = live();
     if (!fresh || !old) return;
     sync(old, fresh);
+    const notice = document.getElementById("alerts");
+    const freshNotice = page.getElementById("alerts");
+    if (notice && freshNotice) sync(notice, freshNotice);
     if (window.htmx) window.htmx.process(old);
     known = fresh.dataset.pulse;
   }
@@ -135,6 +138,14 @@
       window.setTimeout(() => delete event.target.dataset.sent, 4000);
     }
   });
+  for (const button of document.querySelectorAll("[data-copies]")) {
+    if (!navigator.clipboard) continue;
+    button.hidden = false;
+    button.addEventListener("click", async () => {
+      await navigator.clipboard.writeText(document.getElementById(button.dataset.copies).value);
+      button.textContent = "Copied";
+    });
+  }
   document.addEventListener("input", (event) => {
     const box = event.target;
     if (!box.dataset || !box.dataset.narrows) return;

@@ -1,4 +1,4 @@
-"""The frame of the simulator's pages: plain HTML and CSS, light and dark, from 360 px up."""
+"""The frame of a simulator's pages: plain HTML and CSS, light and dark, from 360 px up."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ fieldset{border:1px solid var(--line);border-radius:.4rem;margin:.5rem 0}ul.scop
 """
 
 
-def page(title: str, body: str) -> str:
+def page(title: str, body: str, *, vendor: str) -> str:
     """A whole page; the body is HTML already."""
     return f"""<!doctype html><html lang="en"><head><meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{escape(title)} - Cloudbeds simulator</title><style>{STYLE}</style></head><body>
-<header class="tape"><p>Simulator - this is not Cloudbeds. No real hotel, no real guests.</p></header>
+<title>{escape(title)} - {vendor} simulator</title><style>{STYLE}</style></head><body>
+<header class="tape"><p>Simulator - this is not {vendor}. No real hotel, no real guests.</p></header>
 <main>{body}</main></body></html>"""
 
 

@@ -1,31 +1,28 @@
-"""Webhooks: who is told, and the sending with time-out, retries, delay, loss, repeats and shuffle.
+"""Webhooks on their way: time-out, retries, delay, loss, repeats and shuffle.
 
-An answer other than 2xx, or none within two seconds, is tried again up to five times a minute
-apart, then dropped: https://developers.cloudbeds.com/docs/webhooks-1 . The minute can be scaled.
+An answer other than 2xx, or none in time, is tried again a few times, then dropped.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
 import random
 import sqlite3
 import time
-from collections.abc import Iterable
+from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import datetime
 
 import httpx2
 
-from pms.simulators.cloudbeds.events import Event
-from pms.simulators.cloudbeds.store import Store
+from pms.simulators.shared.store import Store
 
 AT_ONCE = 32
+MOST_HOPS = 3
 
 
 @dataclass(slots=True)
 class WebhookModes:
-    """How the sender behaves; the defaults are the vendor's, the rest is trouble on demand.
+    """How the sender behaves: time-outs and tries are the vendor's, the rest is trouble on demand.
 
     ``drop`` is the share lost (0 to 1), ``repeat`` the number of extra copies, ``shuffle_seconds``
     the window within which events are mixed, ``paused`` holds everything back.
@@ -50,54 +47,47 @@ class Outbox:
         self._modes = modes
         self.news = asyncio.Event()
 
-    def post(self, *, property_id: str, events: Iterable[Event], now: datetime) -> None:
-        """Queue each event for every subscription to it; unsubscribed events vanish."""
-        for index, event in enumerate(events):
-            body = json.dumps(event.body(property_id, now, index))
-            self.post_raw(property_id=property_id, name=event.name, body=body)
-
-    def post_raw(self, *, property_id: str, name: str, body: str) -> None:
-        """Queue a body as it is (also one that is not what the vendor would send)."""
-        entity, _, action = name.partition("/")
-        sql = (
-            "SELECT id, url FROM subscriptions WHERE property_id = ? AND entity = ? AND action = ?"
-        )
-        for row in self._store.rows(sql, property_id, entity, action):
-            self._queue(row, property_id, name, body)
-        self.news.set()
-
-    def _queue(self, subscription: sqlite3.Row, property_id: str, name: str, body: str) -> None:
+    def queue(
+        self, *, url: str, property_id: str, name: str, body: str, subscription_id: str = ""
+    ) -> list[int]:
+        """Put one call on its way, as often as it is to be repeated; says the deliveries' ids."""
         lost = random.random() < self._modes.drop  # noqa: S311 - chance, not a secret
-        for _ in range(1 + self._modes.repeat):
+        due_at = [time.time() + self._wait() for _ in range(1 + self._modes.repeat)]
+        for moment in due_at:
             self._store.insert(
                 "deliveries",
-                subscription_id=subscription["id"],
+                subscription_id=subscription_id,
                 property_id=property_id,
                 event=name,
-                url=subscription["url"],
+                url=url,
                 body=body,
-                due_at=time.time() + self._wait(),
+                due_at=moment,
                 state="lost" if lost else "waiting",
             )
+        self.news.set()
+        last = self._store.number("SELECT max(id) FROM deliveries")
+        return list(range(last - len(due_at) + 1, last + 1))
 
     def _wait(self) -> float:
         mixing = random.random() * self._modes.shuffle_seconds  # noqa: S311 - chance, not a secret
         return self._modes.delay_seconds + mixing
 
-    def forget(self, subscription_id: str) -> None:
-        """Stop what is on its way to a deleted subscription, except the news of its end."""
-        self._store.run(
-            "UPDATE deliveries SET state = 'unsubscribed' WHERE state = 'waiting'"
-            " AND subscription_id = ? AND event <> 'integration/appstate_changed'",
-            subscription_id,
-        )
-
 
 class Sender:
     """The background loop that delivers what is due."""
 
-    def __init__(self, store: Store, outbox: Outbox, modes: WebhookModes) -> None:
-        """Nothing runs until `run` is awaited."""
+    def __init__(
+        self,
+        store: Store,
+        outbox: Outbox,
+        modes: WebhookModes,
+        *,
+        user_agent: str,
+        follows: Collection[int] = (),
+    ) -> None:
+        """Nothing runs until `run` is awaited; ``follows`` are the redirects that are followed."""
+        self._follows = follows
+        self._user_agent = user_agent
         self._store = store
         self._outbox = outbox
         self._modes = modes
@@ -145,14 +135,19 @@ class Sender:
             self._outbox.news.set()
 
     async def _call(self, client: httpx2.AsyncClient, row: sqlite3.Row) -> str:
-        headers = {"Content-Type": "application/json", "User-Agent": "Cloudbeds-Simulator-Webhooks"}
+        headers = {"Content-Type": "application/json", "User-Agent": self._user_agent}
         seconds = self._modes.timeout_seconds
         try:
+            url = httpx2.URL(row["url"])
             async with asyncio.timeout(seconds):
-                answer = await client.post(
-                    row["url"], content=row["body"], headers=headers, timeout=seconds
-                )
-        except (httpx2.HTTPError, httpx2.InvalidURL, TimeoutError) as trouble:
+                for _ in range(MOST_HOPS):
+                    answer = await client.post(
+                        url, content=row["body"], headers=headers, timeout=seconds
+                    )
+                    if answer.status_code not in self._follows:
+                        break
+                    url = url.join(answer.headers["location"])
+        except (httpx2.HTTPError, httpx2.InvalidURL, KeyError, TimeoutError) as trouble:
             return type(trouble).__name__
         return str(answer.status_code)
 

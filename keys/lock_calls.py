@@ -1,0 +1,80 @@
+"""The drivers that a round has open, each call bounded in time and never raising."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable, Coroutine, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from locks.drivers import Driver, Grant, Observation, Outcome, Place, Result
+from locks.models import LockAccount
+from locks.vendors import open_driver
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+
+def open_account(account: LockAccount) -> Driver:
+    """The driver that speaks for this account."""
+    return open_driver(account.driver, base_url=account.base_url, token=account.token)
+
+
+@dataclass(slots=True)
+class LockCalls:
+    """One open driver per account, for as long as the round lasts."""
+
+    timeout: float
+    """Seconds that a driver may take for one call; it bounds itself, this bounds the driver."""
+    open_account: Callable[[LockAccount], Driver]
+    _accounts: dict[int, LockAccount] = field(default_factory=dict)
+    _drivers: dict[int, Driver] = field(default_factory=dict)
+
+    def know(self, account_ids: Iterable[int]) -> None:
+        """Read these accounts, if they are new. Only in the database's thread."""
+        missing = set(account_ids) - self._accounts.keys()
+        if missing:
+            self._accounts |= {a.pk: a for a in LockAccount.objects.filter(pk__in=missing)}
+
+    def driver(self, account_id: int) -> Driver:
+        """The open driver of an account that is known."""
+        if account_id not in self._drivers:
+            self._drivers[account_id] = self.open_account(self._accounts[account_id])
+        return self._drivers[account_id]
+
+    async def observe(
+        self, account_id: int, lock_ref: str, places: Sequence[Place] = ()
+    ) -> Observation:
+        """What the lock holds, there or in all, or nothing when it could not be read."""
+        call = self.driver(account_id).observe(lock_ref, places)
+        return await self._bounded(call, lambda: Observation(held=None))
+
+    async def put(self, account_id: int, lock_ref: str, grants: Sequence[Grant]) -> list[Outcome]:
+        """Write these; unknown where the driver said nothing in time."""
+        call = self.driver(account_id).put(lock_ref, grants)
+        return await self._bounded(call, lambda: [Outcome(result=Result.UNKNOWN) for _ in grants])
+
+    async def remove(
+        self, account_id: int, lock_ref: str, places: Sequence[Place]
+    ) -> list[Outcome]:
+        """Take these off; unknown where the driver said nothing in time."""
+        call = self.driver(account_id).remove(lock_ref, places)
+        return await self._bounded(call, lambda: [Outcome(result=Result.UNKNOWN) for _ in places])
+
+    async def _bounded(self, call: Coroutine[Any, Any, T], otherwise: Callable[[], T]) -> T:
+        try:
+            async with asyncio.timeout(self.timeout * 1.5):
+                return await call
+        except TimeoutError:
+            return otherwise()
+        except Exception:
+            log.exception("a driver raised instead of answering")
+            return otherwise()
+
+    async def close(self) -> None:
+        """Close every driver, whatever it says."""
+        for driver in self._drivers.values():
+            with contextlib.suppress(Exception):
+                await driver.close()

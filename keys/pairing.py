@@ -1,0 +1,112 @@
+"""Hanging a lock on a door: the lock, and every credential that waits for it, move together or not at all."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from functools import partial
+
+from django.db import transaction
+from django.db.models import QuerySet
+
+from keys.ledger import mark
+from keys.models import Assignment
+from keys.refusal import Refused
+from locks import doorlog
+from locks.bell import ring
+from locks.history import Actor
+from locks.log_models import DoorLogEntry, LogCode
+from locks.models import Door, Lock, Writer
+from locks.pulse import bump
+
+
+def pair_lock(*, lock: Lock, door: Door | None, by: Actor, now: datetime) -> Lock:
+    """Hang the lock on this door, or on none. Doing so again changes nothing.
+
+    Credentials of the old door then wait for a lock, those of the new door are due on this one; the door log keeps who
+    did it. Raises Refused with field door while anything is, or may be, on the lock.
+    """
+    with transaction.atomic():
+        Writer.objects.select_for_update(no_key=True).get(pk=lock.writer_id)
+        lock = Lock.objects.select_for_update(no_key=True).get(pk=lock.pk)
+        if lock.door_id == (door.pk if door else None):
+            return lock
+        _check_door(lock, door)
+        places = _in_order(Assignment.objects.filter(lock=lock))
+        _check_empty(lock, places)
+        _leave(places, now=now)
+        old, lock.door = lock.door_id, door
+        lock.save(update_fields=["door"])
+        if door is not None:
+            _wait_for(lock, door, now=now)
+        _tell(lock, old, by=by, now=now)
+        bump([lock.property_id])
+        transaction.on_commit(partial(ring, "keys.tasks.look_now"))
+    return lock
+
+
+def _check_door(lock: Lock, door: Door | None) -> None:
+    if door is None:
+        return
+    if door.property_id != lock.property_id or door.archived_at is not None:
+        raise Refused(
+            "door", "That door does not exist at this property: choose one from the list."
+        )
+    if Lock.objects.filter(door=door).exists():
+        raise Refused("door", f"{door.name} has a lock already: take that one off first.")
+
+
+def _check_empty(lock: Lock, places: QuerySet[Assignment]) -> None:
+    """Nothing may be on the lock or on its way there: it would open the wrong door afterwards.
+
+    A worker that decided on these rows before cannot send them after: marking them due again takes that from it.
+    """
+    if places.exclude(written_revision=None, sent_revision=None).exists():
+        raise Refused("door", "This lock still holds credentials: take them off first.")
+    if lock.read_backs_left:
+        raise Refused("door", "Portal is still reading this lock back: try again in a minute.")
+
+
+def _leave(places: QuerySet[Assignment], *, now: datetime) -> None:
+    mark(
+        places,
+        now=now,
+        lock=None,
+        writer=None,
+        refused_revision=None,
+        problem="",
+        problem_since=None,
+        tries=0,
+        retry_at=None,
+    )
+
+
+def _wait_for(lock: Lock, door: Door, *, now: datetime) -> None:
+    waiting = Assignment.objects.filter(door=door, lock=None, ends_at__gt=now)
+    mark(waiting, now=now, lock=lock, writer_id=lock.writer_id)
+
+
+def _in_order(places: QuerySet[Assignment]) -> QuerySet[Assignment]:
+    """These rows, locked by id as delivery locks them."""
+    rows = places.select_for_update(of=("self",), no_key=True).order_by("id")
+    ids = list(rows.values_list("id", flat=True))
+    return Assignment.objects.filter(pk__in=ids)
+
+
+def _tell(lock: Lock, old: int | None, *, by: Actor, now: datetime) -> None:
+    moves = [(old, LogCode.UNPAIRED), (lock.door_id, LogCode.PAIRED)]
+    doorlog.append(
+        [
+            doorlog.Line(
+                property_id=lock.property_id,
+                door_id=door_id,
+                lock_id=lock.pk,
+                happened_at=now,
+                received_at=now,
+                origin=DoorLogEntry.Origin.PORTAL.value,
+                code=code.value,
+                actor=by.label,
+            )
+            for door_id, code in moves
+            if door_id is not None
+        ]
+    )

@@ -1,0 +1,74 @@
+"""Where drivers are found, and what a person has to say so that Portal can speak to a lock vendor."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Protocol, cast
+
+from locks.drivers import Driver, LockError
+
+REGISTRY: dict[str, str] = {
+    "seam": "locks.drivers.seam",
+    "simulated": "locks.drivers.simulated",
+    "ttlock": "locks.drivers.ttlock",
+    "zigbee2mqtt": "locks.drivers.zigbee2mqtt",
+    "zwave": "locks.drivers.zwave",
+}
+"""The name that an account stores, and the module that has its ``VENDOR``."""
+
+
+class DriverFactory(Protocol):
+    """What opens a driver. Called inside the event loop that will use it."""
+
+    def __call__(self, *, base_url: str, token: str) -> Driver: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountField:
+    """One thing to type when an account is connected. A secret one is never shown again."""
+
+    name: str
+    label: str
+    help: str = ""
+    secret: bool = False
+    default: str = ""
+    required: bool = True
+
+
+SignIn = Callable[[str, Mapping[str, str]], Awaitable[str | LockError]]
+"""From the address and the typed fields to the token that the account stores, or why not."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Vendor:
+    """A lock system that Portal can drive. Without ``sign_in`` the field called ``token`` is the token.
+
+    ``poll_every_s`` is how often its events may be asked for by routine, where that is seldomer than Portal would.
+    """
+
+    title: str
+    default_url: str
+    fields: tuple[AccountField, ...]
+    open_driver: DriverFactory
+    sign_in: SignIn | None = None
+    poll_every_s: float = 0.0
+
+
+class UnknownDriver(Exception):
+    """No driver of that name is registered."""
+
+
+def vendor(name: str) -> Vendor:
+    """The vendor of that name. Raises UnknownDriver for one that is not registered."""
+    try:
+        module = REGISTRY[name]
+    except KeyError:
+        raise UnknownDriver(name) from None
+    return cast("Vendor", import_module(module).VENDOR)
+
+
+def open_driver(name: str, *, base_url: str, token: str) -> Driver:
+    """Open the driver called ``name`` on one account. Raises UnknownDriver for a name that is not registered."""
+    return vendor(name).open_driver(base_url=base_url, token=token)

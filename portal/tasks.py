@@ -1,0 +1,16 @@
+"""Background work of the portal. Anyone may run any of these twice, late or never."""
+
+from __future__ import annotations
+
+from celery import shared_task
+
+from locks.clock import database_now
+from portal import alert_mails
+
+
+@shared_task
+def mail_alerts() -> None:
+    """Tell members by e-mail what they asked for."""
+    now = database_now()
+    alert_mails.plan(now=now)
+    alert_mails.send_due(now=now)

@@ -1,0 +1,1 @@
+"""The product's promises, sentence by sentence, kept by real parts."""
