@@ -1,4 +1,4 @@
-"""Stories first and as sentences; skipped tests by name and reason, and a failure in CI.
+"""Stories first and as sentences, then what takes long in one process; skipped tests by name and reason, and a failure in CI.
 
 Tests marked ``postgres`` ask for what only that engine has. On another engine they are not collected, which is no skip:
 the run on PostgreSQL has them.
@@ -13,6 +13,13 @@ import pytest
 from django.conf import settings
 
 STORIES = "tests/stories/"
+EARLY = (  # whole hotels, each told in one process: begun last, they would go on when all others are done
+    STORIES,
+    "tests/scenarios/",
+    "tests/smoke/",
+    "tests/browser/",
+    "tests/chaos/",
+)
 MARKS = {"passed": "✓", "failed": "✗", "skipped": "–"}
 IN_WORKER = "PYTEST_XDIST_WORKER" in os.environ
 
@@ -27,7 +34,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         left = [item for item in items if item.get_closest_marker("postgres")]
         config.hook.pytest_deselected(items=left)
         items[:] = [item for item in items if item not in left]
-    items.sort(key=lambda item: not item.nodeid.startswith(STORIES))
+    items.sort(key=_turn)
+
+
+def _turn(item: pytest.Item) -> int:
+    """When it begins; the order among those of one turn stays."""
+    turns = (n for n, folder in enumerate(EARLY) if item.nodeid.startswith(folder))
+    return next(turns, len(EARLY))
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:

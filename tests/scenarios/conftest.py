@@ -1,4 +1,4 @@
-"""One hotel for all scenarios; its tests run in one process one after the other."""
+"""One hotel for all scenarios of a process. Two processes share them: one those of the PMS connection, one the others."""
 
 from __future__ import annotations
 
@@ -8,10 +8,14 @@ import pytest
 
 from tests.hotel import Hotel, open_hotel
 
+OF_THE_CONNECTION = ("test_connection", "test_outage", "test_recovery", "test_telling")
+
 
 def pytest_itemcollected(item: pytest.Item) -> None:
     """All that happens in one hotel goes to one worker of xdist."""
-    item.add_marker(pytest.mark.xdist_group("scenarios"))
+    of_the_connection = item.path.stem in OF_THE_CONNECTION
+    part = "scenarios of the connection" if of_the_connection else "scenarios"
+    item.add_marker(pytest.mark.xdist_group(part))
 
 
 @pytest.fixture(scope="package")

@@ -19,7 +19,7 @@ from tests.eventually import eventually
 from tests.prepared import own_database
 from tests.running import ROOT, Running, running
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("demo")]
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("walkthrough")]
 FAULTS = Path(__file__).parent / "faults"
 PATIENCE_S = "9"
 
