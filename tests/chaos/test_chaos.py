@@ -21,7 +21,7 @@ from keys.models import Assignment
 from locks.log_models import DoorLogEntry
 from locks.models import Writer
 from tests.chaos.services import OwnRedis, own_redis
-from tests.factories import BY, AccountFactory, LockFactory, key_for, now
+from tests.factories import BY, AccountFactory, GatewayFactory, LockFactory, key_for, now
 from tests.keys.checker import should_hold
 from tests.running import database_url
 
@@ -277,6 +277,27 @@ def test_a_lock_that_was_away_gets_only_the_newest_state(workers, simlock, locks
     simlock.online("L0")
     assert heals(simlock), differences(simlock)
     assert simlock.stats()["totals"]["puts"] <= 6 * 2 + 4
+
+
+def test_half_of_the_locks_behind_a_dead_gateway_delay_no_other(workers, simlock, locks):
+    dead = GatewayFactory(account=locks[0].account, external_id="cellar")
+    simlock.add_locks([{"id": f"D{n}", "gateway": "cellar"} for n in range(6)])
+    behind = [
+        LockFactory(account=dead.account, external_id=f"D{n}", gateway=dead) for n in range(6)
+    ]
+    simlock.gateway("cellar", "offline", silent=True)
+    four_keys([*locks, *behind])
+    workers.start()
+    wait_for(has_begun)
+    well = time.monotonic()
+    wait_for(lambda: all(len(simlock.memory(lock.external_id)) == 4 for lock in locks))
+    took = time.monotonic() - well
+    dead_takes = len(behind) * 4 * float(SPEED["DRIVER_TIMEOUT_S"])
+    assert took < dead_takes / 3, "healthy locks waited for the dead gateway"
+    assert not any(simlock.memory(lock.external_id) for lock in behind)
+    simlock.gateway("cellar", "online")
+    assert heals(simlock), differences(simlock)
+    assert overlaps(simlock) == 0
 
 
 def is_clean_under_faults(workers, simlock, locks, bug: str, *, within: float) -> bool:
