@@ -103,10 +103,13 @@ def _gateways(before: datetime, now: datetime) -> list[Part]:
 
 
 def _accounts(now: datetime) -> list[Part]:
-    rows = LockAccount.objects.filter(state=LockAccount.State.BROKEN)
+    rows = LockAccount.objects.exclude(state=LockAccount.State.WORKING)
     counted = rows.annotate(many=Count("locks"))
-    found = counted.values_list("property_id", "id", "name", "broken_at", "many")
-    return [Part(hotel, pk, name, since or now, many) for hotel, pk, name, since, many in found]
+    found = counted.values_list("property_id", "id", "name", "broken_at", "disconnected_at", "many")
+    return [
+        Part(hotel, pk, name, broken or off or now, many, off is not None)
+        for hotel, pk, name, broken, off, many in found
+    ]
 
 
 def _ghosts(hotels: list[int], before: datetime) -> list[Ghost]:

@@ -42,7 +42,7 @@ REMEDIES: dict[str, str] = {
     Kind.PMS_SILENT: "Portal asks again by itself. Until then let a guest in by Edit Door, Write now, before check-in.",
     Kind.PMS_MISSING: "Look them up in the PMS. If it answered wrongly they are found again by themselves; those that are gone: Settings, Integrations, Missing reservations.",
     Kind.GATEWAY: "Check the power and the network of the gateway.",
-    Kind.ACCOUNT: "Let Portal in again at the lock system; the account is tried every minute.",
+    Kind.ACCOUNT: "Settings, Lock systems, Reconnect. An account that was refused is also tried every minute by itself.",
 }
 
 
@@ -59,13 +59,14 @@ class Pms(NamedTuple):
 
 
 class Part(NamedTuple):
-    """A gateway that does not answer, or a lock account that is refused."""
+    """A gateway that does not answer, or a lock account that is refused or that someone disconnected."""
 
     property_id: int
     id: int
     name: str
     since: datetime
     locks: int
+    is_disconnected: bool = False
 
 
 class Missing(NamedTuple):
@@ -311,7 +312,16 @@ def _parts(facts: Facts) -> Iterator[Trouble]:
         yield _part(gateway, Kind.GATEWAY, "gateway", sentence, len(guests))
     for account in facts.accounts:
         guests = {each.person_id for each in facts.waiting if each.account_id == account.id}
-        sentence = f"The lock system refuses {account.name}: nothing is written to or removed from {counted(account.locks, 'lock')}."
+        if account.is_disconnected and not guests:
+            continue
+        what = (
+            f"{account.name} is disconnected"
+            if account.is_disconnected
+            else f"The lock system refuses {account.name}"
+        )
+        sentence = (
+            f"{what}: nothing is written to or removed from {counted(account.locks, 'lock')}."
+        )
         yield _part(account, Kind.ACCOUNT, "account", sentence, len(guests))
 
 

@@ -321,6 +321,7 @@ def _scene(key: Key, door: KeychainDoor, row: Row, told: Answer, now: datetime) 
         last_word_at=stay.integration.last_word_at if stay else None,
         problem=row.problem,
         account=lock.account.name if lock else "The lock account",
+        account_is_off=row.account_state == "disconnected",
         gateway=gateway.name if gateway else "The gateway",
         kind=KINDS[row.kind],
     )

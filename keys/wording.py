@@ -47,6 +47,7 @@ class Scene:
     held_by: str = ""
     problem: str = ""
     account: str = "the lock account"
+    account_is_off: bool = False
     gateway: str = "the gateway"
     kind: str = "credential"
 
@@ -143,6 +144,8 @@ def _sentence(hold: Hold, scene: Scene) -> str:  # noqa: C901 - one line per rea
 def _lock_sentence(hold: Hold, scene: Scene) -> str:  # noqa: C901 - one line per reason
     match hold:
         case Hold.ACCOUNT_BROKEN:
+            if scene.account_is_off:
+                return f"{scene.account} is disconnected from Portal."
             return f"{scene.account} is refused by the lock system."
         case Hold.GATEWAY_OFFLINE:
             return f"{scene.gateway} is offline since {clock(scene.offline_since, scene)}."
@@ -189,7 +192,7 @@ def _next(hold: Hold, scene: Scene) -> str:  # noqa: C901, PLR0912 - one line pe
         case Hold.UNSUPPORTED:
             return "Nothing by itself: use another credential type."
         case Hold.ACCOUNT_BROKEN:
-            return "Written when the account works again."
+            return f"Written when the account {'is connected' if scene.account_is_off else 'works'} again."
         case Hold.GATEWAY_OFFLINE | Hold.LOCK_OFFLINE:
             after = f" {tried}." if scene.retry_at else ""
             return f"Written by itself as soon as it is back online.{after}"

@@ -237,7 +237,7 @@ def account_broken(*, account_id: int, problem: str, now: datetime) -> None:
     if account is not None:
         account.state, account.broken_at = LockAccount.State.BROKEN, now
         account.problem = problem[:200]
-        account.save()
+        account.save(update_fields=["state", "broken_at", "problem"])
 
 
 def account_works(*, account_id: int, now: datetime) -> bool:
@@ -246,13 +246,21 @@ def account_works(*, account_id: int, now: datetime) -> bool:
     if account is None:
         return False
     with transaction.atomic():
+        look_at_locks_of(account)
         account.state, account.broken_at, account.problem = LockAccount.State.WORKING, None, ""
-        account.save()
-        ids = list(Lock.objects.filter(account=account).order_by("id").values_list("id", flat=True))
-        Lock.objects.filter(pk__in=ids).update(last_heard_at=now)
+        account.save(update_fields=["state", "broken_at", "problem"])
         bump({account.property_id})
-        lock_reported.send(sender=Lock, lock_ids=ids, used=[], typed=[])
     return True
+
+
+def look_at_locks_of(account: LockAccount) -> None:
+    """Have everything at the locks of an account looked at again.
+
+    Inside the transaction that changes the account, and before it does: delivery too has credentials first and then the
+    account.
+    """
+    ids = list(Lock.objects.filter(account=account).order_by("id").values_list("id", flat=True))
+    lock_reported.send(sender=Lock, lock_ids=ids, used=[], typed=[])
 
 
 def must_read_back(*, lock_ids: Iterable[int], now: datetime) -> None:

@@ -9,6 +9,7 @@ from django.db.models import F, Q
 from django.db.models.functions import Lower
 
 from locks.clock import zone_names
+from locks.discovery_models import Discovery  # noqa: F401 - so that Django knows it
 from locks.drivers import Kind
 from locks.history import History, Tracked
 from locks.log_models import DoorLogEntry, Episode  # noqa: F401 - so that Django knows them
@@ -147,20 +148,23 @@ class Pulse(models.Model):
 class LockAccount(Tracked):
     """One login at one lock vendor. An account error stops all its locks, with one alarm.
 
+    A disconnected one has no token; its locks, their doors and what lies on them stay for the next Connect.
     ``next_poll_at`` is before when routine does not ask for its events, none where it may at any time.
     """
 
     class State(models.TextChoices):
         WORKING = "working", "Working"
         BROKEN = "broken", "Broken"
+        DISCONNECTED = "disconnected", "Disconnected"
 
     property = models.ForeignKey(Property, on_delete=models.PROTECT, related_name="lock_accounts")
     driver = models.CharField(max_length=30)
     name = models.CharField(max_length=100)
     base_url = models.CharField(max_length=300, blank=True)
     token = EncryptedTextField(blank=True, default="")
-    state = models.CharField(max_length=10, choices=State.choices, default=State.WORKING)
+    state = models.CharField(max_length=12, choices=State.choices, default=State.WORKING)
     broken_at = models.DateTimeField(null=True, blank=True)
+    disconnected_at = models.DateTimeField(null=True, blank=True)
     problem = models.CharField(max_length=200, blank=True)
     event_cursor = models.TextField(blank=True, default="")
     next_poll_at = models.DateTimeField(null=True, blank=True)
@@ -170,9 +174,14 @@ class LockAccount(Tracked):
         constraints = [
             models.UniqueConstraint(fields=["property", "name"], name="account_once_per_property"),
             models.CheckConstraint(
-                condition=Q(state="working", broken_at=None)
-                | Q(state="broken", broken_at__isnull=False),
+                condition=Q(state="broken", broken_at__isnull=False)
+                | (~Q(state="broken") & Q(broken_at=None)),
                 name="account_broken_has_a_time",
+            ),
+            models.CheckConstraint(
+                condition=Q(state="disconnected", disconnected_at__isnull=False)
+                | (~Q(state="disconnected") & Q(disconnected_at=None)),
+                name="account_disconnected_has_a_time",
             ),
         ]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from locks import doorlog, listening
+from locks import discovering, doorlog, listening
 from locks.clock import database_now
 from locks.partitions import prepare
 
@@ -19,6 +19,12 @@ def poll_locks() -> None:
 def try_broken_accounts() -> None:
     """Ask lock accounts that were refused whether they work again."""
     listening.try_broken(now=database_now())
+
+
+@shared_task
+def discover() -> None:
+    """Ask vendors for the locks of accounts where someone wants to know."""
+    discovering.work_off(now=database_now())
 
 
 @shared_task

@@ -27,7 +27,10 @@ class DriverFactory(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountField:
-    """One thing to type when an account is connected. A secret one is never shown again."""
+    """One thing to type when an account is connected. A secret one is never shown again.
+
+    ``refused_by`` are the vendor's own codes that mean that this one is wrong; ``is_long`` takes several lines.
+    """
 
     name: str
     label: str
@@ -35,6 +38,8 @@ class AccountField:
     secret: bool = False
     default: str = ""
     required: bool = True
+    refused_by: tuple[str, ...] = ()
+    is_long: bool = False
 
 
 SignIn = Callable[[str, Mapping[str, str]], Awaitable[str | LockError]]

@@ -24,11 +24,13 @@ class Right(StrEnum):
     PAIR_LOCKS = "pair locks with doors"
     SEE_SETTINGS = "see the connection to the PMS"
     CHANGE_SETTINGS = "change the settings of the property"
+    SEE_LOCK_SYSTEMS = "see the accounts at lock systems"
     CHANGE_INTEGRATIONS = "connect and reconnect the PMS"
+    CHANGE_LOCK_SYSTEMS = "connect and reconnect lock systems"
     RELEASE_IN_BULK = "release many doors at once"
     CHANGE_IN_BULK = "revoke many keys and switch their doors at once"
     MANAGE_TOKENS = "make and revoke API tokens"
-    DISCONNECT = "disconnect the PMS"
+    DISCONNECT = "disconnect the PMS and lock systems"
     MANAGE_STAFF = "manage staff"
 
 
@@ -40,11 +42,13 @@ _TEAM = _EVERYONE | {
     Right.SWITCH_DOORS,
     Right.EDIT_DOORS,
     Right.SEE_SETTINGS,
+    Right.SEE_LOCK_SYSTEMS,
 }
 _MANAGER = _TEAM | {
     Right.PAIR_LOCKS,
     Right.CHANGE_SETTINGS,
     Right.CHANGE_INTEGRATIONS,
+    Right.CHANGE_LOCK_SYSTEMS,
     Right.RELEASE_IN_BULK,
     Right.CHANGE_IN_BULK,
     Right.MANAGE_TOKENS,
@@ -55,7 +59,7 @@ RIGHTS: dict[Role, frozenset[Right]] = {
     Role.GENERAL_MANAGER: _MANAGER,
     Role.TEAM: _TEAM,
     Role.HOUSEKEEPING: _EVERYONE,
-    Role.INSTALLER: _EVERYONE | {Right.PAIR_LOCKS},
+    Role.INSTALLER: _EVERYONE | {Right.PAIR_LOCKS, Right.SEE_LOCK_SYSTEMS},
 }
 
 

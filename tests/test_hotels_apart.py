@@ -25,6 +25,7 @@ from keys.models import (
     SupportRequest,
 )
 from keys.telling_models import GuestMessage
+from locks.discovery_models import Discovery
 from locks.log_models import Episode
 from locks.models import Door, DoorLink, Gateway, Lock, LockAccount, Writer
 from locks.same_hotel import OneHotel, pointers
@@ -64,6 +65,7 @@ class Hotel:
 
     def _walls(self):
         account = self._keep(factories.AccountFactory(property=self.hotel))
+        self._keep(Discovery.objects.create(property=self.hotel, account=account, asked_at=self.at))
         writer = self._keep(Writer.objects.create(property=self.hotel))
         gateway = self._keep(factories.GatewayFactory(account=account))
         self._keep(gateway.writer)
@@ -236,7 +238,7 @@ def test_every_row_that_points_into_its_hotel_looks_when_it_is_saved():
         *(Gateway, DoorLink, Lock, Episode, Outage, Room, RoomDoor, Reservation, Key, Person),
         *(Recovery, RecoveryRow, SupportRequest, BulkRow),
         *(KeychainDoor, Credential, Assignment, ApiToken, WebhookEvent, AlertPreference, AlertMail),
-        *(GuestMessage, WriteBack, SlotUse, ForeignCode, Continuation),
+        *(GuestMessage, WriteBack, SlotUse, ForeignCode, Continuation, Discovery),
     }
     assert all(issubclass(model, OneHotel) for model, _ in POINTERS)
     parents = {field.related_model for _, field in POINTERS}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import timedelta
 
 import pytest
@@ -13,6 +14,8 @@ from django.test.utils import CaptureQueriesContext
 from keys.models import Assignment, KeychainDoor, Recovery, RecoveryRow, SupportRequest
 from keys.rules import Permission
 from locks import doorlog
+from locks.discovery_models import Discovery
+from locks.drivers import Found
 from locks.log_models import Episode
 from pms.models import Integration, Outage, Reservation, WriteBack
 from portal.models import AlertMail, Role, User
@@ -39,6 +42,8 @@ PORTAL = {
     "/settings/integrations/{pms}/rooms/": 12,
     "/settings/integrations/{pms}/rooms/?unmapped=1": 12,
     "/settings/locks/": 10,
+    "/settings/lock-systems/": 8,
+    "/settings/lock-systems/{account}/discover/": 10,
     "/keys/recoveries/{recovery}/": 14,
 }
 API = {
@@ -100,6 +105,9 @@ class House:
             property=self.hotel, integration=self.pms, began_at=now(), last_word_at=now()
         )
         self.recovery = self._recovery()
+        self.discovery = Discovery.objects.create(
+            property=self.hotel, account=self.account, asked_at=now(), taken_at=now()
+        )
         self.rows = 0
 
     def _recovery(self) -> Recovery:
@@ -116,10 +124,19 @@ class House:
             self._alerts(factories.member(self.hotel, Role.TEAM))
             gateway = factories.GatewayFactory(account=self.account)
             lock = factories.LockFactory(account=self.account, gateway=gateway)
+            self._found(lock)
             for start in (-1, 5):
                 self._key(lock, start)
             factories.room_of(self.pms, lock.door, ref=f"mapped {self.rows}")
             factories.room_of(self.pms, ref=f"unmapped {self.rows}")
+
+    def _found(self, lock) -> None:
+        """Another account, and another two locks that the first one has, of which one is known."""
+        factories.AccountFactory(property=self.hotel)
+        for ref in (lock.external_id, f"new {lock.external_id}"):
+            self.discovery.found.append(asdict(Found(external_id=ref, name=ref)))
+        self.discovery.ended_at = now()
+        self.discovery.save()
 
     def _key(self, lock, start: int) -> None:
         begin = now() + timedelta(days=start)
@@ -216,7 +233,10 @@ def costs(clients, house) -> dict[str, int]:
     for client, addresses in clients:
         for name in addresses:
             address = name.format(
-                outage=house.outage.pk, recovery=house.recovery.pk, pms=house.pms.pk
+                outage=house.outage.pk,
+                recovery=house.recovery.pk,
+                pms=house.pms.pk,
+                account=house.account.pk,
             )
             client.get(address)  # what is read once per process is read by now
             with CaptureQueriesContext(connection) as made:

@@ -206,6 +206,7 @@ class Found:
     name: str
     model: str = ""
     gateway: str = ""
+    gateway_name: str = ""
     kinds: tuple[Kind, ...] = (Kind.DOOR_CODE,)
     native_window: bool = True
     code_min: int = 4
@@ -317,6 +318,10 @@ class Driver(Protocol):
     async def sync_clock(self, lock_ref: str) -> Outcome: ...
 
     async def discover(self) -> list[Found]: ...
+
+    async def why_not(self) -> LockError | None:
+        """What keeps the account as a whole from being used now; none when the vendor lets it in. No lock is asked."""
+        ...
 
     async def close(self) -> None: ...
 

@@ -242,6 +242,10 @@ class SeamDriver:
         except (KeyError, TypeError, ValueError, AttributeError):
             return []
 
+    async def why_not(self) -> LockError | None:
+        """Whether the workspace is open to our key."""
+        return await _why_not(self._calls, self._until())
+
     def receive(self, *, headers: Mapping[str, str], body: bytes) -> Heard:
         """One event that the vendor tells by webhook. Raises NotGenuine, also where no secret is known."""
         return feed.heard(
@@ -371,11 +375,15 @@ async def sign_in(base_url: str, typed: Mapping[str, str]) -> str | LockError:
     limit_s = timeout_s()
     calls = Calls(base_url=base_url, api_key=token["api_key"], timeout_s=limit_s)
     try:
-        until = asyncio.get_running_loop().time() + limit_s
-        reply = await calls.call("GET", "/devices/list", params={"limit": "1"}, until=until)
+        no = await _why_not(calls, asyncio.get_running_loop().time() + limit_s)
     finally:
         await calls.close()
-    return json.dumps(token) if isinstance(reply, Said) else reply.error
+    return no or json.dumps(token)
+
+
+async def _why_not(calls: Calls, until: float) -> LockError | None:
+    reply = await calls.call("GET", "/devices/list", params={"limit": "1"}, until=until)
+    return None if isinstance(reply, Said) else reply.error
 
 
 VENDOR = Vendor(

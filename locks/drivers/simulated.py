@@ -21,6 +21,7 @@ from locks.drivers import (
     Health,
     Held,
     Kind,
+    LockError,
     LockEvent,
     Observation,
     Outcome,
@@ -210,6 +211,11 @@ class SimulatedDriver:
             return [_found(doc) for doc in reply.doc["locks"]]
         except (KeyError, TypeError, ValueError):
             return []
+
+    async def why_not(self) -> LockError | None:
+        """Whether the account may hear of its locks."""
+        reply = await self._call("GET", "/v1/events", params={"after": "", "limit": "1"})
+        return None if isinstance(reply, Said) else reply.error
 
     async def close(self) -> None:
         """Hang up."""

@@ -150,10 +150,21 @@ class TTLockDriver:
         if not isinstance(locks, list) or not isinstance(gateways, list):
             return []
         try:
-            near = await self._gateways_of_locks([str(row["gatewayId"]) for row in gateways], until)
-            return [found(row, gateway=near.get(str(row["lockId"]), "")) for row in locks]
+            names = {str(row["gatewayId"]): str(row.get("gatewayName") or "") for row in gateways}
+            near = await self._gateways_of_locks(list(names), until)
+            via = [near.get(str(row["lockId"]), "") for row in locks]
+            return [
+                found(row, gateway=box, gateway_name=names.get(box, ""))
+                for row, box in zip(locks, via, strict=True)
+            ]
         except (AttributeError, KeyError, TypeError, ValueError):
             return []
+
+    async def why_not(self) -> LockError | None:
+        """Whether the cloud lists locks for us."""
+        first = {"pageNo": 1, "pageSize": 1}
+        reply = await self._cloud.ask("lock/list", self._cloud.until(), first)
+        return None if isinstance(reply, Said) else reply.error
 
     async def _gateways_of_locks(self, gateways: Sequence[str], until: float) -> dict[str, str]:
         near: dict[str, tuple[int, str]] = {}
@@ -197,8 +208,11 @@ VENDOR = Vendor(
             name="client_id",
             label="Client ID",
             help="Of your application at the TTLock Open Platform.",
+            refused_by=("10000",),
         ),
-        AccountField(name="client_secret", label="Client secret", secret=True),
+        AccountField(
+            name="client_secret", label="Client secret", secret=True, refused_by=("10001",)
+        ),
         AccountField(
             name="username",
             label="User name",
@@ -209,6 +223,7 @@ VENDOR = Vendor(
             label="Password",
             help="Of that account, or the ready MD5 value that the TTHotel app exports.",
             secret=True,
+            refused_by=("10007",),
         ),
     ),
     open_driver=open_driver,

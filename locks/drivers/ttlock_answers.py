@@ -195,7 +195,7 @@ def _moment(value: Any) -> datetime | None:
     return datetime.fromtimestamp(int(value) / 1000, UTC) if value else None
 
 
-def found(doc: Mapping[str, Any], *, gateway: str) -> Found:
+def found(doc: Mapping[str, Any], *, gateway: str, gateway_name: str) -> Found:
     """A lock of the account. Bits 0 and 1 of its features are passcodes and cards, as in the vendor's public SDKs."""
     bits = int(str(doc.get("featureValue") or "0"), 16)
     kinds = [Kind.SMARTKEY]
@@ -209,6 +209,7 @@ def found(doc: Mapping[str, Any], *, gateway: str) -> Found:
         name=str(doc.get("lockAlias") or made or doc["lockId"]),
         model=made.rpartition("_")[0] or made,
         gateway=gateway,
+        gateway_name=gateway_name,
         kinds=tuple(kinds),
         max_codes=250,
     )

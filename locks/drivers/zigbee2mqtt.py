@@ -307,6 +307,7 @@ VENDOR = Vendor(
             label="Base topic",
             help="As in Zigbee2MQTT's own configuration.",
             default="zigbee2mqtt",
+            refused_by=("bridge_offline",),
         ),
         AccountField(
             name="session",
@@ -320,6 +321,7 @@ VENDOR = Vendor(
             label="Certificate of the broker's authority",
             help="In PEM, for an mqtts address with a certificate of your own.",
             required=False,
+            is_long=True,
         ),
     ),
     open_driver=open_driver,

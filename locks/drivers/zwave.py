@@ -216,6 +216,19 @@ class ZwaveDriver:
             return []
         return found
 
+    async def why_not(self) -> LockError | None:
+        """Whether the server lets us in and knows its network."""
+        try:
+            async with asyncio.timeout_at(self._deadline()):
+                await self._line()
+        except Refused as refused:
+            return refused.error
+        except Unsure as trouble:
+            return trouble.error
+        except TimeoutError:
+            return TIMEOUT
+        return None
+
     async def events(self, cursor: str) -> EventPage:
         """Always empty: what happens while nobody listens is told to nobody."""
         return EventPage(events=(), cursor=cursor)

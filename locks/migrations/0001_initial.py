@@ -16,6 +16,17 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
+            name='Discovery',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('asked_at', models.DateTimeField()),
+                ('taken_at', models.DateTimeField(blank=True, null=True)),
+                ('ended_at', models.DateTimeField(blank=True, null=True)),
+                ('problem', models.CharField(blank=True, max_length=300)),
+                ('found', models.JSONField(blank=True, default=list)),
+            ],
+        ),
+        migrations.CreateModel(
             name='Door',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
@@ -85,8 +96,9 @@ class Migration(migrations.Migration):
                 ('driver', models.CharField(max_length=30)),
                 ('name', models.CharField(max_length=100)),
                 ('base_url', models.CharField(blank=True, max_length=300)),
-                ('state', models.CharField(choices=[('working', 'Working'), ('broken', 'Broken')], default='working', max_length=10)),
+                ('state', models.CharField(choices=[('working', 'Working'), ('broken', 'Broken'), ('disconnected', 'Disconnected')], default='working', max_length=12)),
                 ('broken_at', models.DateTimeField(blank=True, null=True)),
+                ('disconnected_at', models.DateTimeField(blank=True, null=True)),
                 ('problem', models.CharField(blank=True, max_length=200)),
                 ('history_change_reason', models.TextField(blank=True, default='')),
                 ('history_id', models.AutoField(primary_key=True, serialize=False)),
@@ -171,8 +183,9 @@ class Migration(migrations.Migration):
                 ('name', models.CharField(max_length=100)),
                 ('base_url', models.CharField(blank=True, max_length=300)),
                 ('token', locks.vault.EncryptedTextField(blank=True, default='')),
-                ('state', models.CharField(choices=[('working', 'Working'), ('broken', 'Broken')], default='working', max_length=10)),
+                ('state', models.CharField(choices=[('working', 'Working'), ('broken', 'Broken'), ('disconnected', 'Disconnected')], default='working', max_length=12)),
                 ('broken_at', models.DateTimeField(blank=True, null=True)),
+                ('disconnected_at', models.DateTimeField(blank=True, null=True)),
                 ('problem', models.CharField(blank=True, max_length=200)),
                 ('event_cursor', models.TextField(blank=True, default='')),
                 ('next_poll_at', models.DateTimeField(blank=True, null=True)),

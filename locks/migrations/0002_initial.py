@@ -59,6 +59,11 @@ class Migration(migrations.Migration):
             name='account',
             field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='gateways', to='locks.lockaccount'),
         ),
+        migrations.AddField(
+            model_name='discovery',
+            name='account',
+            field=models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, related_name='discovery', to='locks.lockaccount'),
+        ),
         migrations.CreateModel(
             name='Pulse',
             fields=[
@@ -125,6 +130,11 @@ class Migration(migrations.Migration):
             field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='doors', to='locks.property'),
         ),
         migrations.AddField(
+            model_name='discovery',
+            name='property',
+            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='locks.property'),
+        ),
+        migrations.AddField(
             model_name='slotuse',
             name='lock',
             field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='slots', to='locks.lock'),
@@ -155,7 +165,11 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='lockaccount',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('broken_at', None), ('state', 'working')), models.Q(('broken_at__isnull', False), ('state', 'broken')), _connector='OR'), name='account_broken_has_a_time'),
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(('broken_at__isnull', False), ('state', 'broken')), models.Q(models.Q(('state', 'broken'), _negated=True), ('broken_at', None)), _connector='OR'), name='account_broken_has_a_time'),
+        ),
+        migrations.AddConstraint(
+            model_name='lockaccount',
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(('disconnected_at__isnull', False), ('state', 'disconnected')), models.Q(models.Q(('state', 'disconnected'), _negated=True), ('disconnected_at', None)), _connector='OR'), name='account_disconnected_has_a_time'),
         ),
         migrations.AddIndex(
             model_name='foreigncode',
@@ -220,6 +234,14 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='door',
             constraint=models.UniqueConstraint(condition=models.Q(('archived_at', None)), fields=('property', 'name'), name='door_name_once_per_property', violation_error_message='This property already has a door of that name.'),
+        ),
+        migrations.AddIndex(
+            model_name='discovery',
+            index=models.Index(condition=models.Q(('ended_at', None)), fields=['asked_at'], name='discoveries_to_make'),
+        ),
+        migrations.AddConstraint(
+            model_name='discovery',
+            constraint=models.CheckConstraint(condition=models.Q(('ended_at', None), ('taken_at__isnull', False), _connector='OR'), name='discovery_ends_after_it_was_taken'),
         ),
         migrations.AddIndex(
             model_name='slotuse',

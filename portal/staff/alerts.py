@@ -112,7 +112,11 @@ def _places(alert: Alert, what: str, number: str) -> list[Place]:
             address = reverse("missing", args=[number or 0])
             missing = (Right.CHANGE_INTEGRATIONS, "Missing reservations", address)
             return [missing, integrations]
-        case Alert.Kind.GATEWAY | Alert.Kind.ACCOUNT:
+        case Alert.Kind.ACCOUNT:
+            systems = reverse("lock_systems")
+            place = (Right.SEE_LOCK_SYSTEMS, "Settings → Lock systems", systems)
+            return [place, (Right.SEE_DOORS, "Doors", reverse("doors"))]
+        case Alert.Kind.GATEWAY:
             locks = (Right.PAIR_LOCKS, "Settings → Locks", reverse("installation"))
             return [locks, (Right.SEE_DOORS, "Doors", reverse("doors"))]
         case Alert.Kind.REMOVALS:

@@ -11,7 +11,7 @@ from django.views.decorators.http import require_GET
 from keys import going_live, pairing, rule_changes
 from keys.house_rules import change_property
 from keys.refusal import Refused
-from locks.models import Door, Lock, LockAccount, Property
+from locks.models import Door, Lock, Property
 from portal.roles import Right
 from portal.staff.access import StaffRequest, needs
 from portal.staff.forms import PairForm, PropertyForm
@@ -71,23 +71,11 @@ def _asks_first(
 @require_GET
 @needs(Right.PAIR_LOCKS)
 def installation(request: StaffRequest) -> HttpResponse:
-    """Settings → Locks: accounts, and which lock hangs on which door."""
+    """Settings → Locks: which lock hangs on which door."""
     hotel = request.staff.hotel
     rows = Lock.objects.filter(property=hotel).select_related("door", "account", "gateway")
     page = turn(rows, by="name", after=request.GET.get("after", ""), value=lambda lock: lock.name)
-    accounts = turn(
-        LockAccount.objects.filter(property=hotel).defer("token"),
-        by="name",
-        after=request.GET.get("accounts", ""),
-        value=lambda account: account.name,
-    )
-    context = {
-        "locks": page.rows,
-        "next": page.after,
-        "accounts": accounts.rows,
-        "next_account": accounts.after,
-    }
-    return show(request, "staff/installation.html", context)
+    return show(request, "staff/installation.html", {"locks": page.rows, "next": page.after})
 
 
 @never_cache

@@ -11,6 +11,7 @@ from portal.staff import (
     alerts,
     api_tokens,
     bulk,
+    discoveries,
     doors,
     integrations,
     key_adding,
@@ -19,6 +20,7 @@ from portal.staff import (
     key_forms,
     key_messages,
     keys,
+    lock_systems,
     log,
     missing,
     outages,
@@ -161,6 +163,29 @@ urlpatterns = [
         rooms.make_room_doors,
         name="make_room_doors",
     ),
+    path("settings/lock-systems/", lock_systems.lock_systems, name="lock_systems"),
+    path(
+        "settings/lock-systems/<str:driver>/connect/",
+        lock_systems.connect_locks,
+        name="connect_locks",
+    ),
+    path(
+        "settings/lock-systems/<int:account_id>/reconnect/",
+        lock_systems.reconnect_locks,
+        name="reconnect_locks",
+    ),
+    path(
+        "settings/lock-systems/<int:account_id>/test/", lock_systems.test_locks, name="test_locks"
+    ),
+    path(
+        "settings/lock-systems/<int:account_id>/disconnect/",
+        lock_systems.disconnect_locks,
+        name="disconnect_locks",
+    ),
+    path(
+        "settings/lock-systems/<int:account_id>/discover/", discoveries.discovery, name="discovery"
+    ),
+    path("settings/lock-systems/<int:account_id>/add/", discoveries.add_locks, name="add_locks"),
     path("settings/tokens/", api_tokens.api_tokens, name="api_tokens"),
     path("settings/tokens/<int:token_id>/revoke/", api_tokens.revoke, name="revoke_api_token"),
     path("settings/locks/", settings_views.installation, name="installation"),

@@ -40,6 +40,7 @@ NOT_SCREENS = {
     "withdraw_invitation",
     "deactivate",
     "connect",
+    "test_locks",
     "demo_sign_in",
     "demo_step",
     "contact_support",
@@ -223,6 +224,25 @@ def _none_missing(page: Page) -> None:
     expect(page.get_by_role("heading", level=1)).to_contain_text("Missing")
 
 
+def _found_locks(page: Page) -> None:
+    """Locks that a worker found at the lock system, some of them new: the simulated one has those of all hotels."""
+    page.goto("/settings/lock-systems/")
+    page.get_by_role("link", name="Discover locks of Simulated locks").click()
+    page.get_by_role("button", name=re.compile("^Discover")).click()
+    expect(page.get_by_text(re.compile("found .* of them new"))).to_be_visible(timeout=20_000)
+
+
+def _add_a_lock(page: Page) -> None:
+    page.get_by_role("link", name=re.compile("^Add ")).first.click()
+    expect(page.get_by_label("Or the name of a new door")).to_be_visible()
+
+
+def _lock_errors(page: Page) -> None:
+    page.goto("/settings/lock-systems/ttlock/connect/")
+    page.get_by_role("button", name="Connect", exact=True).click()
+    expect(page.get_by_role("alert")).to_contain_text("Nothing was saved.")
+
+
 def _many_keys(page: Page) -> None:
     page.goto("/keys/?q=Rita Released")
     page.get_by_label("All keys of this list").check()
@@ -260,6 +280,9 @@ STATES: dict[str, Callable[[Page], None]] = {
     "bulk_change": _many_changed,
     "undo_bulk": _undo_many,
     "many keys that were changed back": _undone_many,
+    "locks that were found": _found_locks,
+    "add_locks": _add_a_lock,
+    "a lock system with errors": _lock_errors,
     "make_room_doors": _make_doors,
     "missing": _none_missing,
     "a screen that is not yours": _refused,

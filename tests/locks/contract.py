@@ -425,6 +425,14 @@ class DriverContract:
         error = error_of(outcome)
         assert (error.cause, error.retry, error.scope) == (Cause.AUTH, Retry.NEVER, Scope.ACCOUNT)
 
+    def test_an_account_says_what_keeps_it_from_working(self, stand: Stand) -> None:
+        assert drive(stand.open, lambda driver: driver.why_not()) is None
+        refused = drive(stand.open_with_wrong_token, lambda driver: driver.why_not())
+        assert (refused.cause, refused.scope) == (Cause.AUTH, Scope.ACCOUNT)
+        assert refused.retry is Retry.NEVER
+        away = drive(stand.open_without_vendor, lambda driver: driver.why_not())
+        assert (away.cause, away.retry) == (Cause.VENDOR_UNREACHABLE, Retry.SOON)
+
     def test_where_nobody_listens_nothing_was_sent(self, stand: Stand) -> None:
         [outcome] = drive(
             stand.open_without_vendor, lambda d: d.put(stand.lock, [at(stand, grant())])

@@ -81,13 +81,20 @@ TABLE: dict[str, tuple[Right | str, str, tuple[str, ...]]] = {
     "rooms": (Right.SEE_SETTINGS, "GET", ("integration_id",)),
     "room_doors": (Right.EDIT_DOORS, "GET", ("integration_id", "room_id")),
     "make_room_doors": (Right.CHANGE_INTEGRATIONS, "GET", ("integration_id",)),
+    "lock_systems": (Right.SEE_LOCK_SYSTEMS, "GET", ()),
+    "connect_locks": (Right.CHANGE_LOCK_SYSTEMS, "GET", ("driver",)),
+    "reconnect_locks": (Right.CHANGE_LOCK_SYSTEMS, "GET", ("account_id",)),
+    "test_locks": (Right.CHANGE_LOCK_SYSTEMS, "POST", ("account_id",)),
+    "disconnect_locks": (Right.DISCONNECT, "GET", ("account_id",)),
+    "discovery": (Right.PAIR_LOCKS, "GET", ("account_id",)),
+    "add_locks": (Right.PAIR_LOCKS, "GET", ("account_id",)),
     "api_tokens": (Right.MANAGE_TOKENS, "GET", ()),
     "revoke_api_token": (Right.MANAGE_TOKENS, "GET", ("token_id",)),
     "installation": (Right.PAIR_LOCKS, "GET", ()),
     "pair_lock": (Right.PAIR_LOCKS, "GET", ("lock_id",)),
 }
 DEMO = {"demo_sign_in", "demo_step"}
-FREE_TEXT = {"adapter": "no-such-pms", "uidb64": "x", "token": "y"}
+FREE_TEXT = {"adapter": "no-such-pms", "driver": "no-such-vendor", "uidb64": "x", "token": "y"}
 
 
 def hotel():
@@ -138,6 +145,7 @@ def hotel():
         "outage_id": outage.pk,
         "recovery_id": recovery.pk,
         "lock_id": lock.pk,
+        "account_id": account.pk,
         "token_id": token.pk,
     } | FREE_TEXT
 
