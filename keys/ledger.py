@@ -22,7 +22,7 @@ from django.db.models import Case, DateTimeField, F, Q, QuerySet, Value, When
 from keys.facts import Answer, Row, rows_of
 from keys.leases import Grip, parts, renew
 from keys.models import Assignment, Credential
-from locks import doorlog, slots
+from locks import crediting, doorlog, slots
 from locks.columns import array, columns
 from locks.doorlog import Line, Trouble
 from locks.models import Lock
@@ -169,6 +169,9 @@ def settle(batch: Batch, *, owner: str, lease_ms: int, now: datetime) -> Settled
         given_back = [c.row.id for c in mine if c.free and c.row.first_slot is not None]
         if given_back:
             slots.free(done.intersection(given_back), now=now)
+        crediting.remember(
+            [_given(c.row) for c in mine if c.row.id in done and _is_named(c)], now=now
+        )
         dropped = {c.row.id for c in batch.changes} - done
         doorlog.append(
             [line for grip, line in batch.lines if grip is None or grip.writer_id in held]
@@ -188,6 +191,16 @@ def settle(batch: Batch, *, owner: str, lease_ms: int, now: datetime) -> Settled
         stamped = stamp([row for grip, row in batch.stamps if grip.writer_id in held])
         bump({c.row.property_id for c in mine})
     return Settled(held, stamped)
+
+
+def _is_named(change: Change) -> bool:
+    """Whether the vendor just gave it an id of its own, or another one."""
+    row = change.row
+    return bool(row.address) and row.first_slot is None and row.address != change.seen.address
+
+
+def _given(row: Row) -> crediting.Given:
+    return crediting.Given(row.property_id, row.lock_id or 0, row.address, row.key_id, row.id)
 
 
 def _lock_in_order(

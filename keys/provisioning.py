@@ -17,7 +17,8 @@ from keys.outcomes import NOT_WRITTEN, cause_of, line_of, noted
 from keys.rules import Hold, is_pending
 from locks import doorlog
 from locks.bell import ring
-from locks.doorlog import Trouble, Typed
+from locks.crediting import Typed
+from locks.doorlog import Trouble
 from locks.drivers import Cause, Proof
 from locks.handles import ids_of
 from locks.log_models import LogCode

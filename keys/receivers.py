@@ -14,11 +14,14 @@ from django.db import transaction
 from django.dispatch import receiver
 
 from keys import provisioning
+from keys.typed_codes import whose_codes
 from locks.bell import ring
 from locks.clock import database_now
-from locks.doorlog import Typed
+from locks.crediting import Typed, codes_known_by
 from locks.signals import lock_reported
 from pms.signals import connection_changed, reservation_changed
+
+codes_known_by(whose_codes)
 
 
 @receiver(reservation_changed)

@@ -1,14 +1,12 @@
 """The door log: the only writer of its lines, of 4117 and its mirror, and of what is believed about a lock's reach.
 
 A line is appended and never changed. 4117 is an episode beside the lines: opened once with a cause, its tries counted,
-closed by the write that succeeds. Events from locks may come twice, late and out of order; they count once, by the lock's
-own time.
+closed by the write that succeeds. Events of locks are taken in by ``locks/events.py``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -16,17 +14,13 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import Case, F, Value, When
 
-from locks import slots
 from locks.columns import columns
-from locks.drivers import EventType, Kind, LockEvent
-from locks.handles import ids_of
 from locks.log_models import DoorLogEntry, Episode, LogCode
-from locks.models import Gateway, Lock, LockAccount, Writer
+from locks.models import Gateway, Lock, LockAccount
 from locks.pulse import bump
 from locks.signals import lock_reported
-from locks.vault import digest
 
-PORTAL, LOCK = DoorLogEntry.Origin.PORTAL.value, DoorLogEntry.Origin.LOCK.value
+PORTAL = DoorLogEntry.Origin.PORTAL.value
 
 
 class Line(NamedTuple):
@@ -52,6 +46,19 @@ class Line(NamedTuple):
     external_id: str = ""
 
 
+class Mark(NamedTuple):
+    """What makes an event of a lock the same one when it comes again."""
+
+    lock_id: int | None
+    external_id: str
+    happened_at: datetime
+
+
+def mark_of(line: Line) -> Mark:
+    """The mark of a line."""
+    return Mark(line.lock_id, line.external_id, line.happened_at)
+
+
 _TYPES = [
     *["bigint"] * 3,
     *["timestamptz"] * 2,
@@ -62,26 +69,49 @@ _TYPES = [
 ]
 
 
+_NAMES = ", ".join(Line._fields)
+_UNNESTED = (
+    f"INSERT INTO locks_doorlogentry ({_NAMES}) "  # noqa: S608
+    f"SELECT * FROM unnest({', '.join(f'%s::{kind}[]' for kind in _TYPES)}) ON CONFLICT DO NOTHING"
+)
+_ONE = (
+    f"INSERT OR IGNORE INTO locks_doorlogentry ({_NAMES}) "  # noqa: S608
+    f"VALUES ({', '.join(['%s'] * len(Line._fields))})"
+)
+
+
 def append(lines: Sequence[Line]) -> int:
     """Append these lines; an event of a lock that is there already is left out. Returns how many were new."""
     if not lines:
         return 0
-    names = ", ".join(Line._fields)
-    if connection.vendor == "postgresql":
-        arrays = ", ".join(f"%s::{kind}[]" for kind in _TYPES)
-        sql = (
-            f"INSERT INTO locks_doorlogentry ({names}) "  # noqa: S608
-            f"SELECT * FROM unnest({arrays}) ON CONFLICT DO NOTHING"
-        )
-        with connection.cursor() as cursor:
-            cursor.execute(sql, columns(lines))
-            return int(cursor.rowcount)
-    marks = ", ".join(["%s"] * len(Line._fields))
-    sql = f"INSERT OR IGNORE INTO locks_doorlogentry ({names}) VALUES ({marks})"  # noqa: S608
-    stored = [[_stored(value) for value in line] for line in lines]
     with connection.cursor() as cursor:
-        cursor.executemany(sql, stored)
+        if connection.vendor == "postgresql":
+            cursor.execute(_UNNESTED, columns(lines))
+        else:
+            cursor.executemany(_ONE, [[_stored(value) for value in line] for line in lines])
         return int(cursor.rowcount)
+
+
+def append_events(lines: Sequence[Line]) -> set[Mark]:
+    """Append these lines of locks, and say by their marks which were new; of two with one mark the first is stored.
+
+    The order is the time's, so that two workers with the same events wait for each other and never in a circle.
+    """
+    if not lines:
+        return set()
+    ordered = sorted(lines, key=lambda line: (line.happened_at, line.lock_id or 0))
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            cursor.execute(
+                f"{_UNNESTED} RETURNING lock_id, external_id, happened_at", columns(ordered)
+            )
+            return {Mark(*row) for row in cursor.fetchall()}
+        new: set[Mark] = set()
+        for line in ordered:
+            cursor.execute(_ONE, [_stored(value) for value in line])
+            if cursor.rowcount:
+                new.add(mark_of(line))
+        return new
 
 
 def _stored(value: Any) -> Any:
@@ -299,127 +329,3 @@ def plan_read_backs(*, now: datetime, chunk: int = 1000) -> int:
 def lock_line(lock: Lock, code: LogCode, now: datetime) -> Line:
     """A line of Portal's own about a lock."""
     return Line(lock.property_id, lock.door_id, lock.pk, now, now, PORTAL, code.value)
-
-
-# Events from locks --------------------------------------------------------------------------------
-
-
-class Typed(NamedTuple):
-    """A code that was refused at a door: only its digest, to be matched with what should open there."""
-
-    lock_id: int
-    door_id: int | None
-    kind: str
-    digest: str
-    happened_at: datetime
-
-
-EVENT_CODES: dict[EventType, LogCode] = {
-    EventType.UNLOCKED: LogCode.UNLOCKED,
-    EventType.LOCKED: LogCode.LOCKED,
-    EventType.DENIED: LogCode.DENIED,
-    EventType.ONLINE: LogCode.ONLINE,
-    EventType.OFFLINE: LogCode.OFFLINE,
-    EventType.BATTERY_LOW: LogCode.BATTERY_LOW,
-    EventType.CHANGED_AT_LOCK: LogCode.CHANGED_AT_LOCK,
-    EventType.CLOCK_WRONG: LogCode.CLOCK_WRONG,
-    EventType.TAMPER: LogCode.TAMPER,
-    EventType.JAMMED: LogCode.JAMMED,
-    EventType.LOCKED_OUT: LogCode.LOCKED_OUT,
-    EventType.OPENED: LogCode.OPENED,
-    EventType.CLOSED: LogCode.CLOSED,
-    EventType.LEFT_OPEN: LogCode.LEFT_OPEN,
-    EventType.FORCED: LogCode.FORCED,
-    EventType.REMOVED_FROM_ACCOUNT: LogCode.REMOVED_FROM_ACCOUNT,
-    EventType.SETTLED: LogCode.SETTLED,
-}
-
-
-def ingest(*, account_id: int, events: Sequence[LockEvent], now: datetime) -> int:
-    """Take events of one account's locks into the log, each once, and believe what they say. Returns how many were new."""
-    refs = {event.lock_ref for event in events}
-    locks = {
-        lock.external_id: lock
-        for lock in Lock.objects.filter(account_id=account_id, external_id__in=refs)
-    }
-    known = [event for event in events if event.lock_ref in locks]
-    with transaction.atomic():
-        # Delivery holds these while it settles: whoever has them first changes credentials and locks first.
-        writers = Writer.objects.filter(pk__in={lock.writer_id for lock in locks.values()})
-        list(writers.select_for_update(no_key=True).order_by("id").values_list("id"))
-        known = [_matched(locks[event.lock_ref], event) for event in known]
-        new = [event for event in known if append([_event_line(locks[event.lock_ref], event, now)])]
-        _believe(locks, new, now=now)
-        _tell(locks, new)
-        bump({locks[event.lock_ref].property_id for event in new})
-    return len(new)
-
-
-def _matched(lock: Lock, event: LockEvent) -> LockEvent:
-    """The event with our name for the credential, from its place, where the lock keeps no names."""
-    if event.handle or lock.first_slot is None:
-        return event
-    return replace(event, handle=slots.who_had(lock.pk, event))
-
-
-def _event_line(lock: Lock, event: LockEvent, now: datetime) -> Line:
-    key_id, assignment_id = ids_of(event.handle)
-    hint = f"••{event.secret[-2:]}" if event.secret and event.kind is Kind.DOOR_CODE else ""
-    return Line(
-        lock.property_id,
-        lock.door_id,
-        lock.pk,
-        event.happened_at,
-        now,
-        LOCK,
-        EVENT_CODES[event.type].value,
-        cause=event.reason[:40],
-        vendor_code=event.vendor_type[:40],
-        kind=event.kind.value if event.kind else "",
-        key_id=key_id,
-        assignment_id=assignment_id,
-        hint=hint,
-        external_id=event.event_id,
-    )
-
-
-def _believe(locks: dict[str, Lock], events: Sequence[LockEvent], *, now: datetime) -> None:
-    """Reach follows the newest word of each lock; a changed lock is read back at once."""
-    for event in sorted(events, key=lambda e: e.happened_at):
-        lock = locks[event.lock_ref]
-        row = Lock.objects.filter(pk=lock.pk)
-        match event.type:
-            case EventType.ONLINE:
-                row.update(is_online=True, offline_since=None, offline_tries=0, next_try_at=None)
-                Gateway.objects.filter(locks=lock.pk, is_online=False).update(
-                    is_online=True, offline_since=None
-                )
-            case EventType.OFFLINE:
-                soon = now + retry_delay(0, settings.RETRY_OFFLINE_S)
-                row.filter(is_online=True).update(
-                    is_online=False, offline_since=event.happened_at, next_try_at=soon
-                )
-            case EventType.CHANGED_AT_LOCK | EventType.SETTLED:
-                row.update(read_back_at=now)
-            case _:
-                pass
-        if event.battery is not None:
-            row.update(battery=event.battery)
-        row.update(last_heard_at=now)
-
-
-def _tell(locks: dict[str, Lock], events: Sequence[LockEvent]) -> None:
-    back = {EventType.ONLINE, EventType.CHANGED_AT_LOCK, EventType.SETTLED, EventType.OFFLINE}
-    used = [e.handle for e in events if e.type is EventType.UNLOCKED and e.handle]
-    typed = [
-        _typed(locks[e.lock_ref], e) for e in events if e.type is EventType.DENIED and e.secret
-    ]
-    lock_ids = sorted({locks[e.lock_ref].pk for e in events if e.type in back})
-    if lock_ids or used or typed:
-        lock_reported.send(sender=Lock, lock_ids=lock_ids, used=used, typed=typed)
-
-
-def _typed(lock: Lock, event: LockEvent) -> Typed:
-    kind = (event.kind or Kind.DOOR_CODE).value
-    found = digest(event.secret or "", scope=f"{lock.property_id}:{kind}")
-    return Typed(lock.pk, lock.door_id, kind, found, event.happened_at)

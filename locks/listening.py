@@ -13,7 +13,7 @@ from typing import NamedTuple
 from django.db import transaction
 from django.db.models import Q
 
-from locks import doorlog
+from locks import doorlog, events
 from locks.drivers import Cause, EventPage, LockError, Retry, Scope
 from locks.history import SYSTEM, acting
 from locks.models import LockAccount
@@ -78,7 +78,7 @@ def poll(*, account: LockAccount, now: datetime) -> Polled:
     for page in asyncio.run(_pages(account)):
         error = page.error
         with transaction.atomic():
-            new += doorlog.ingest(account_id=account.pk, events=page.events, now=now)
+            new += events.ingest(account_id=account.pk, events=page.events, now=now)
             if page.cursor != cursor:
                 LockAccount.objects.filter(pk=account.pk, event_cursor=cursor).update_untracked(
                     event_cursor=page.cursor

@@ -14,7 +14,7 @@ from locks.drivers import Kind
 from locks.history import History, Tracked
 from locks.log_models import DoorLogEntry, Episode  # noqa: F401 - so that Django knows them
 from locks.same_hotel import OneHotel
-from locks.slot_models import ForeignCode, SlotUse  # noqa: F401 - so that Django knows them
+from locks.slot_models import ForeignCode, SlotUse, VendorId  # noqa: F401 - so that Django knows them
 from locks.vault import EncryptedTextField
 
 
@@ -298,6 +298,7 @@ class Lock(OneHotel):
     ``native_window`` means that the lock itself opens and closes a credential's window; without it Portal writes at the
     start and removes at the end. ``read_back_at`` is when the lock must be read and compared with what it should hold.
     ``first_slot`` is the number of its first place for a code where Portal chooses the place, none where the vendor does.
+    ``reach_told_at`` is when, by the lock's or vendor's own clock, it was last told to be online or offline.
     """
 
     property = models.ForeignKey(Property, on_delete=models.PROTECT, related_name="locks")
@@ -327,6 +328,7 @@ class Lock(OneHotel):
     battery = models.PositiveSmallIntegerField(null=True, blank=True)
     clock_offset_s = models.FloatField(null=True, blank=True)
     last_heard_at = models.DateTimeField(null=True, blank=True)
+    reach_told_at = models.DateTimeField(null=True, blank=True)
     read_back_at = models.DateTimeField(null=True, blank=True)
     read_backs_left = models.PositiveSmallIntegerField(default=0)
 

@@ -38,6 +38,24 @@ class SlotUse(OneHotel):
         indexes = [models.Index(fields=["lock", "number", "-since"], name="slot_history")]
 
 
+class VendorId(OneHotel):
+    """The id that a vendor gave to a credential of ours on a lock. Kept for ever: events come late and name nothing else."""
+
+    property = models.ForeignKey("locks.Property", on_delete=models.PROTECT, related_name="+")
+    lock = models.ForeignKey("locks.Lock", on_delete=models.CASCADE, related_name="vendor_ids")
+    address = models.CharField(max_length=100)
+    key_id = models.BigIntegerField()
+    assignment_id = models.BigIntegerField()
+    since = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["lock", "address", "assignment_id"], name="vendor_id_of_a_credential_once"
+            ),
+        ]
+
+
 class ForeignCode(OneHotel):
     """A credential that lies on a lock and that Portal did not put there, from when it was seen until it was seen no more.
 

@@ -5,7 +5,7 @@ A place that was freed is picked again last, so that a write which was given up 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import NamedTuple
@@ -91,15 +91,26 @@ def named(lock_id: int, held: Sequence[Held], *, now: datetime) -> list[Held]:
     ]
 
 
-def who_had(lock_id: int, event: LockEvent) -> str:
-    """Our name for what lay in the place that an event tells of, when it happened; empty for nobody's."""
+def who_had(events: Sequence[tuple[int, LockEvent]]) -> list[str]:
+    """Our name for what lay in the place that each event of a lock tells of, when it happened; empty for nobody's."""
+    places = {(lock_id, int(event.address)) for lock_id, event in events if event.address.isdigit()}
+    uses: dict[tuple[int, int], list[SlotUse]] = {}
+    found = SlotUse.objects.filter(
+        lock_id__in={lock_id for lock_id, _ in places}, number__in={number for _, number in places}
+    )
+    for use in found.order_by("-since", "-id") if places else ():
+        uses.setdefault((use.lock_id, use.number), []).append(use)
+    return [_had(uses, lock_id, event) for lock_id, event in events]
+
+
+def _had(uses: Mapping[tuple[int, int], list[SlotUse]], lock_id: int, event: LockEvent) -> str:
     if not event.address.isdigit():
         return ""
-    then = SlotUse.objects.filter(
-        lock_id=lock_id, number=int(event.address), since__lte=event.happened_at
-    ).filter(Q(until=None) | Q(until__gte=event.happened_at))
-    use = then.order_by("-since", "-id").first()
-    return handle_of(key_id=use.key_id, assignment_id=use.assignment_id) if use else ""
+    then = event.happened_at
+    for use in uses.get((lock_id, int(event.address)), ()):
+        if use.since <= then and (use.until is None or use.until >= then):
+            return handle_of(key_id=use.key_id, assignment_id=use.assignment_id)
+    return ""
 
 
 def recent(lock_id: int, *, now: datetime) -> list[str]:

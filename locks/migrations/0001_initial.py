@@ -171,6 +171,7 @@ class Migration(migrations.Migration):
                 ('battery', models.PositiveSmallIntegerField(blank=True, null=True)),
                 ('clock_offset_s', models.FloatField(blank=True, null=True)),
                 ('last_heard_at', models.DateTimeField(blank=True, null=True)),
+                ('reach_told_at', models.DateTimeField(blank=True, null=True)),
                 ('read_back_at', models.DateTimeField(blank=True, null=True)),
                 ('read_backs_left', models.PositiveSmallIntegerField(default=0)),
             ],
@@ -225,6 +226,16 @@ class Migration(migrations.Migration):
                 ('assignment_id', models.BigIntegerField()),
                 ('since', models.DateTimeField()),
                 ('until', models.DateTimeField(null=True)),
+            ],
+        ),
+        migrations.CreateModel(
+            name='VendorId',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('address', models.CharField(max_length=100)),
+                ('key_id', models.BigIntegerField()),
+                ('assignment_id', models.BigIntegerField()),
+                ('since', models.DateTimeField()),
             ],
         ),
         migrations.CreateModel(

@@ -145,6 +145,16 @@ class Migration(migrations.Migration):
             field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='locks.property'),
         ),
         migrations.AddField(
+            model_name='vendorid',
+            name='lock',
+            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='vendor_ids', to='locks.lock'),
+        ),
+        migrations.AddField(
+            model_name='vendorid',
+            name='property',
+            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='locks.property'),
+        ),
+        migrations.AddField(
             model_name='writer',
             name='property',
             field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='locks.property'),
@@ -258,6 +268,10 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='slotuse',
             constraint=models.CheckConstraint(condition=models.Q(('until', None), ('until__gte', models.F('since')), _connector='OR'), name='slot_ends_after_it_began'),
+        ),
+        migrations.AddConstraint(
+            model_name='vendorid',
+            constraint=models.UniqueConstraint(fields=('lock', 'address', 'assignment_id'), name='vendor_id_of_a_credential_once'),
         ),
         migrations.AddConstraint(
             model_name='writer',

@@ -93,5 +93,6 @@ class Migration(migrations.Migration):
         *same_hotel("locks_discovery", account_id="locks_lockaccount"),
         *same_hotel("locks_episode", door_id="locks_door"),
         *same_hotel("locks_slotuse", lock_id="locks_lock"),
+        *same_hotel("locks_vendorid", lock_id="locks_lock"),
         *same_hotel("locks_foreigncode", lock_id="locks_lock"),
     ]

@@ -15,6 +15,7 @@ from django.db.models import Min
 from keys.models import Assignment
 from keys.provisioning import decide_again, settle_without_lock
 from locks import doorlog
+from locks import events as lock_events
 from locks.drivers import EventType, Kind, LockEvent
 from locks.log_models import Episode
 from locks.models import Lock, LockAccount, Writer
@@ -54,7 +55,7 @@ class Hotel(People):
             happened_at=now,
             **more,
         )
-        doorlog.ingest(account_id=self.account.pk, events=[event], now=now)
+        lock_events.ingest(account_id=self.account.pk, events=[event], now=now)
 
     def lock_offline(self) -> None:
         lock = self._a_lock()

@@ -19,8 +19,8 @@ from keys.ledger import Batch, Change
 from keys.models import Assignment, KeychainDoor, Recovery
 from keys.outcomes import noted
 from keys.refusal import Refused
-from locks import doorlog
 from locks.drivers import EventType, LockEvent
+from locks.events import ingest
 from locks.models import Writer
 from pms.models import Reservation
 from tests import factories
@@ -173,7 +173,7 @@ def test_staff_the_locks_and_delivery_never_wait_for_each_other_in_a_circle():
             )
             for lock in reversed(locks)
         ]
-        doorlog.ingest(account_id=account.pk, events=events, now=now())
+        ingest(account_id=account.pk, events=events, now=now())
 
     def decide():
         provisioning.ask_again(property_id=account.property_id, now=now())

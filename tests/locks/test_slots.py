@@ -7,8 +7,8 @@ from datetime import timedelta
 import pytest
 
 from locks import foreign, slots
-from locks.doorlog import ingest
 from locks.drivers import EventType, Held, Kind, LockEvent
+from locks.events import ingest
 from locks.log_models import DoorLogEntry, LogCode
 from locks.slot_models import ForeignCode, SlotUse
 from locks.slots import Wanted
