@@ -220,14 +220,21 @@ def test_every_list_of_the_api_reads_by_an_index_about_what_it_shows(crowd, prog
 
 
 def test_a_look_for_alerts_reads_what_is_live_and_never_the_years_before(crowd):
-    one_pass = {"reads all of keys_keychaindoor"}  # for the thousands in house at once
+    one_pass = "reads all of keys_keychaindoor"  # for the thousands in house at once
+    what_is_live = "Bitmap Index Scan of assignments_live"  # that index holds nothing else
     with CaptureQueriesContext(connection) as made:
         alerts.look(now=factories.now())
     faults = {
         query["sql"][:3000]: found
         for query in made.captured_queries
         if query["sql"].startswith("SELECT")
-        if (found := set(faults_of(query["sql"], 2 * ALL_THAT_WAIT)) - one_pass)
+        if (
+            found := [
+                fault
+                for fault in faults_of(query["sql"], 2 * ALL_THAT_WAIT)
+                if not fault.startswith((one_pass, what_is_live))
+            ]
+        )
     }
     assert faults == {}
 

@@ -27,6 +27,9 @@ CODE, OTHER_CODE = "482913", "730528"
 BROWSER = httpx2.Client(follow_redirects=True, trust_env=False)
 LOCK = "L1"
 
+CUT_OFF = (httpx2.RemoteProtocolError, httpx2.ReadError)
+"""A line that is dropped: the machine tells which of the two, as it comes."""
+
 
 class Vendor:
     """A plain caller of the vendor API."""
@@ -404,7 +407,7 @@ def test_garbage_is_a_page_with_status_200(server: SimlockServer, vendor: Vendor
 
 def test_a_lost_answer_was_done(server: SimlockServer, vendor: Vendor) -> None:
     server.act(LOCK, "lose-ack", silence="drop")
-    with pytest.raises(httpx2.RemoteProtocolError):
+    with pytest.raises(CUT_OFF):
         vendor.put("c1")
     assert list(server.memory(LOCK)) == ["c1"]
     server.act(LOCK, "lose-ack", silence="error")
@@ -415,7 +418,7 @@ def test_a_lost_answer_was_done(server: SimlockServer, vendor: Vendor) -> None:
 def test_a_lost_answer_can_hang(server: SimlockServer, vendor: Vendor) -> None:
     server.act(LOCK, "lose-ack", silence="hang", hang_s=0.5)
     started = time.monotonic()
-    with pytest.raises(httpx2.RemoteProtocolError):
+    with pytest.raises(CUT_OFF):
         vendor.put("c1")
     assert 0.4 < time.monotonic() - started < 5
 
@@ -436,7 +439,7 @@ def test_a_hanging_answer_keeps_the_lock_free_for_the_next(
 
 def test_a_lost_request_was_not_done(server: SimlockServer, vendor: Vendor) -> None:
     server.act(LOCK, "lose-request", silence="drop")
-    with pytest.raises(httpx2.RemoteProtocolError):
+    with pytest.raises(CUT_OFF):
         vendor.put("c1")
     assert server.memory(LOCK) == {}
 
@@ -650,7 +653,7 @@ def test_the_whole_cloud_can_be_in_trouble(server: SimlockServer, vendor: Vendor
     server.cloud(outage="error")
     assert said(vendor.put("c1")) == (503, "unavailable")
     server.cloud(outage="drop")
-    with pytest.raises(httpx2.RemoteProtocolError):
+    with pytest.raises(CUT_OFF):
         vendor.put("c1")
     server.cloud(outage="", reject_token=True)
     assert said(vendor.put("c1")) == (401, "unauthorized")

@@ -123,7 +123,7 @@ def test_every_sentence_is_told_as_true_and_the_demo_is_left_as_it_was(demo):
         (
             "driver drops writes",
             "Provisioning is the process where the system writes credentials to the door lock.",
-            "Portal says: On the lock",
+            "does not hold the code of Wanda Walkthrough",  # whatever Portal says of it
         ),
         (
             "hold ignored",
