@@ -54,9 +54,10 @@ HELP = """python3 run.py [word]
 Read from the environment: PORTAL_VAR, DATABASE_URL, CELERY_BROKER_URL and the variables of README.md.
 """
 
-PEERS = ("simlock", "cloudbeds", "mews")
+PEERS = ("simlock", "cloudbeds", "mews", "ttlock", "seam")
 LOCK_TOKEN = "demo-lock-token"
 MEWS_HOOK = "demo-hook-secret"
+TTLOCK_HURRIES = ["--command-ms", "800"]  # 2 to 8 seconds in reality
 MEWS_HURRIES = ["--delay-seconds", "0.2", "--batch-seconds", "0.2"]  # minutes in reality
 READY_WITHIN_S = 120.0
 STOP_WITHIN_S = 10.0
@@ -486,12 +487,16 @@ def serve(supervisor: Supervisor, port: int, with_demo: bool) -> int:  # noqa: F
     """Start everything in the order in which one needs the other, then watch."""
     names = {"the portal": port}
     if with_demo:
-        names.update({"simlock": port + 1, "cloudbeds": port + 2, "mews": port + 3})
+        names.update({peer: port + place for place, peer in enumerate(PEERS, start=1)})
     ports = choose_ports(names)
     env = environment(ports, with_demo)
-    if with_demo and not start_peers(supervisor, ports, env):
+    peers = start_peers(supervisor, ports, env) if with_demo else []
+    ready_data(env)
+    if not all(supervisor.wait_for(child, url) for child, url in peers):
         return 0
-    ready_data(env, with_demo)
+    if with_demo:
+        say("Filling the demo hotel ...")
+        manage(env, "seed_demo", trouble="The demo hotel could not be made")
     if supervisor.stopping or not start_portal(supervisor, ports["the portal"], env):
         return 0
     write_run_file(supervisor, env)
@@ -515,31 +520,34 @@ def environment(ports: dict, with_demo: bool) -> dict:  # noqa: FBT001
         env["CLOUDBEDS_API_URL"] = env["CLOUDBEDS_URL"]
         env["MEWS_API_URL"] = "http://127.0.0.1:{}".format(ports["mews"])
         env["MEWS_HOOK_SECRET"] = MEWS_HOOK
+        env["TTLOCK_URL"] = "http://127.0.0.1:{}".format(ports["ttlock"])
+        env["SEAM_URL"] = "http://127.0.0.1:{}".format(ports["seam"])
     return env
 
 
-def start_peers(supervisor: Supervisor, ports: dict, env: dict) -> bool:
-    """The simulated locks and the two simulated PMS, each with a memory of its own."""
+def start_peers(supervisor: Supervisor, ports: dict, env: dict) -> list:
+    """The three simulated lock systems and the two simulated PMS, each with a memory of its own, and where they will answer."""
     say("Starting the simulated locks and the simulated PMS ...")
     hook = "{}/hooks/mews/{}".format(env["PORTAL_BASE_URL"], MEWS_HOOK)
     options = {
         "locks.simulators.simlock": ["--token", LOCK_TOKEN],
         "pms.simulators.cloudbeds": ["--seed-stays"],
         "pms.simulators.mews": ["--seed-stays", "--webhook-url", hook, *MEWS_HURRIES],
+        "locks.simulators.ttlock": TTLOCK_HURRIES,
+        "locks.simulators.seam": [],
     }
     started = []
     for module, more in options.items():
         name = module.rpartition(".")[2]
         command = [str(PYTHON), "-m", module, "--port", str(ports[name])]
         command += ["--data", str(VAR / (name + ".sqlite3")), *more]
-        started.append((supervisor.add(name, command, env), ports[name]))
-    return all(
-        supervisor.wait_for(child, "http://127.0.0.1:{}".format(port)) for child, port in started
-    )
+        url = "http://127.0.0.1:{}".format(ports[name])
+        started.append((supervisor.add(name, command, env), url))
+    return started
 
 
-def ready_data(env: dict, with_demo: bool) -> None:  # noqa: FBT001
-    """Collect static files when they changed, migrate, and fill the demo hotel."""
+def ready_data(env: dict) -> None:
+    """Migrate, and collect static files when they changed."""
     say("Preparing the database ...")
     manage(env, "migrate", "--no-input", trouble="The database could not be prepared")
     digest = static_digest()
@@ -548,8 +556,6 @@ def ready_data(env: dict, with_demo: bool) -> None:  # noqa: FBT001
         plain = dict(env, PORTAL_DEMO="1")  # not compressed, which takes longer than all the rest
         manage(plain, "collectstatic", "--no-input", trouble="Static files could not be collected")
         stamp.write_text(digest)
-    if with_demo:
-        manage(env, "seed_demo", trouble="The demo hotel could not be made")
 
 
 def static_digest() -> str:
@@ -590,6 +596,8 @@ def write_run_file(supervisor: Supervisor, env: dict) -> None:
         "simlock_token": env.get("SIMLOCK_TOKEN"),
         "cloudbeds": env.get("CLOUDBEDS_URL"),
         "mews": env.get("MEWS_API_URL"),
+        "ttlock": env.get("TTLOCK_URL"),
+        "seam": env.get("SEAM_URL"),
         "logins": demo_logins() if env.get("SIMLOCK_URL") else [],
         "run": os.getpid(),
         "pids": {c.name: c.process.pid for c in supervisor.children if c.process is not None},
@@ -617,6 +625,7 @@ def greet(env: dict, with_demo: bool) -> None:  # noqa: FBT001
             say("  {role:<18} {email:<28} {password}".format(**login))
         peers = [env[name] for name in ("SIMLOCK_URL", "CLOUDBEDS_URL", "MEWS_API_URL")]
         say("The locks are at {}, Cloudbeds at {}, MEWS at {}.".format(*peers))
+        say("TTLock is at {}, Seam at {}.".format(env["TTLOCK_URL"], env["SEAM_URL"]))
         say("The story of the product, step by step: python3 run.py walkthrough")
     say("Logs are in {}. Stop with Ctrl-C.".format(LOGS))
 
@@ -672,6 +681,8 @@ def environment_of(told: dict) -> dict:
             CLOUDBEDS_API_URL=told["cloudbeds"],
             MEWS_API_URL=told["mews"],
             MEWS_HOOK_SECRET=MEWS_HOOK,
+            TTLOCK_URL=told["ttlock"],
+            SEAM_URL=told["seam"],
         )
     return env
 
@@ -708,7 +719,7 @@ def setup(words: list) -> int:
     """Everything up to starting."""
     prepare(dev="--dev" in words)
     VAR.mkdir(parents=True, exist_ok=True)
-    ready_data(dict(os.environ, PORTAL_VAR=str(VAR)), with_demo=False)
+    ready_data(dict(os.environ, PORTAL_VAR=str(VAR)))
     say("Ready: python3 run.py")
     return 0
 

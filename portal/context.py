@@ -28,6 +28,7 @@ def page(request: HttpRequest) -> dict[str, Any]:
     staff: Staff | None = getattr(request, "staff", None)
     if staff is not None:
         frame["demo_steps"] = demo.STEPS if settings.PORTAL_DEMO else ()
+        frame["demo_peers"] = demo.peers() if settings.PORTAL_DEMO else ()
         frame |= {"staff": staff, "may": _rights(staff), "hotel": staff.hotel}
         frame["alert_notice"] = SimpleLazyObject(lambda: alerts.notice(staff))
         frame["pms_now"] = staff.pms_in_trouble if staff.may(Right.SEE_SETTINGS) else None

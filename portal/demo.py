@@ -52,6 +52,17 @@ STEPS: tuple[Step, ...] = (
 )
 
 
+def peers() -> tuple[tuple[str, str], ...]:
+    """The simulators and where their own pages are: what a lock truly holds, and what a PMS truly says."""
+    return (
+        ("Locks", settings.SIMLOCK_URL),
+        ("TTLock", settings.TTLOCK_URL),
+        ("Seam", settings.SEAM_URL),
+        ("Cloudbeds", settings.CLOUDBEDS_URL),
+        ("MEWS", settings.MEWS_API_URL),
+    )
+
+
 @require_POST
 @public
 def sign_in(request: HttpRequest) -> HttpResponseBase:

@@ -120,7 +120,6 @@ def seed(say: Callable[[str], None]) -> list[dict[str, str]]:
         delivery.look(now=database_now())
         say("The demo hotel is ready.")
     else:
-        LockAccount.objects.filter(driver="simulated")
         _addresses(hotel)
     return [
         {"role": str(role.label), "email": email, "password": PASSWORD} for email, _, role in PEOPLE
@@ -182,7 +181,7 @@ def _door(
     **lock: Any,
 ) -> Door:
     """A door with its lock, here and on the simulator's wall."""
-    door = _bare_door(account.property, name, type=type)
+    door = bare_door(account.property, name, type=type)
     ref = f"{account.property_id}-{name.lower().replace(' ', '-')}"
     hung = {"id": ref, "name": name, **lock}
     if gateway is not None:
@@ -204,7 +203,8 @@ def _door(
     return door
 
 
-def _bare_door(hotel: Property, name: str, *, type: str = Door.Type.PRIVATE_ROOM) -> Door:  # noqa: A002
+def bare_door(hotel: Property, name: str, *, type: str = Door.Type.PRIVATE_ROOM) -> Door:  # noqa: A002
+    """A door without a lock."""
     with acting(BY):
         door = Door(property=hotel, name=name, type=type)
         door.save()
@@ -258,7 +258,7 @@ def _pinned(run: Seed, hotel: Property, account: LockAccount) -> None:
         external_id=f"{hotel.pk}-gw",
         name="Gateway of the cabins",
     )
-    doors = {"Storage": _bare_door(hotel, "Storage", type=Door.Type.SERVICE_AREA)}
+    doors = {"Storage": bare_door(hotel, "Storage", type=Door.Type.SERVICE_AREA)}
     for name in PINNED:
         if name == "Storage":
             continue

@@ -53,6 +53,8 @@ CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[PORTAL_BASE_URL
 # Demo peers; a real hotel sets its own addresses on the screens of Settings.
 SIMLOCK_URL = env("SIMLOCK_URL", default="http://127.0.0.1:8001").rstrip("/")
 SIMLOCK_TOKEN = env("SIMLOCK_TOKEN", default="demo-lock-token")
+TTLOCK_URL = env("TTLOCK_URL", default="http://127.0.0.1:8004").rstrip("/")
+SEAM_URL = env("SEAM_URL", default="http://127.0.0.1:8005").rstrip("/")
 CLOUDBEDS_URL = env("CLOUDBEDS_URL", default="https://hotels.cloudbeds.com").rstrip("/")
 CLOUDBEDS_API_URL = env("CLOUDBEDS_API_URL", default=CLOUDBEDS_URL).rstrip("/")
 CLOUDBEDS_CLIENT_ID = env("CLOUDBEDS_CLIENT_ID", default="portal-demo")

@@ -37,6 +37,19 @@ def test_the_worker_of_the_demo_puts_codes_on_the_locks(demo):
     eventually(lambda: codes_on_locks(told) > 0, 60)
 
 
+def held_by(url: str, path: str) -> list[str]:
+    """The codes that the locks behind a vendor's simulator hold, by their own memory."""
+    answer = httpx2.get(f"{url}/control/{path}", timeout=10, trust_env=False)
+    locks = answer.raise_for_status().json()[path]
+    return [str(one.get("value") or one.get("code")) for lock in locks for one in lock["memory"]]
+
+
+def test_locks_of_other_vendors_get_the_codes_of_their_guests(demo):
+    for url, path in ((demo.told["ttlock"], "locks"), (demo.told["seam"], "devices")):
+        eventually(lambda url=url, path=path: len(held_by(url, path)) == 1, 30)
+        assert all(code.isdigit() for code in held_by(url, path))
+
+
 @pytest.fixture(scope="module")
 def eyes(demo):
     """Someone who looks at the keys of all the demo's hotels."""

@@ -8,7 +8,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from portal import demo_hotel
+from portal import demo_hotel, demo_vendors
 
 
 class Command(BaseCommand):
@@ -18,5 +18,6 @@ class Command(BaseCommand):
         if not settings.PORTAL_DEMO:
             raise CommandError("This makes demo people with a known password: set PORTAL_DEMO=1.")
         logins = demo_hotel.seed(self.stdout.write)
+        demo_vendors.seed()
         told = {"url": settings.PORTAL_BASE_URL, "logins": logins}
         (settings.VAR / "demo.json").write_text(json.dumps(told, indent=1))
