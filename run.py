@@ -657,9 +657,9 @@ def become(*command: str, env: dict = None) -> int:
 
 
 def test(words: list) -> int:
-    """All tests, four at a time since many of them wait; or pytest with the words given."""
+    """All tests, three at a time since many of them wait; or pytest with the words given."""
     prepare(dev=True)
-    return become("-m", "pytest", *(words or ["-n", "4", "--dist", "loadgroup"]))
+    return become("-m", "pytest", *(words or ["-n", "3", "--dist", "loadgroup"]))
 
 
 def manage_word(words: list) -> int:

@@ -1,4 +1,4 @@
-"""Stories first and as sentences, then what takes long in one process; skipped tests by name and reason, and a failure in CI.
+"""Stories first and as sentences, then all others, with what takes long spread among what is quick; skipped tests by name and reason, and a failure in CI.
 
 Tests marked ``postgres`` ask for what only that engine has. On another engine they are not collected, which is no skip:
 the run on PostgreSQL has them.
@@ -13,13 +13,8 @@ import pytest
 from django.conf import settings
 
 STORIES = "tests/stories/"
-EARLY = (  # whole hotels, each told in one process: begun last, they would go on when all others are done
-    STORIES,
-    "tests/scenarios/",
-    "tests/smoke/",
-    "tests/browser/",
-    "tests/chaos/",
-)
+HOTELS = ("tests/scenarios/", "tests/smoke/", "tests/browser/", "tests/chaos/")
+"""Tests with whole hotels take long in one process, and each hotel costs time while it is open."""
 MARKS = {"passed": "✓", "failed": "✗", "skipped": "–"}
 IN_WORKER = "PYTEST_XDIST_WORKER" in os.environ
 
@@ -34,13 +29,23 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         left = [item for item in items if item.get_closest_marker("postgres")]
         config.hook.pytest_deselected(items=left)
         items[:] = [item for item in items if item not in left]
-    items.sort(key=_turn)
+    stories = [item for item in items if item.nodeid.startswith(STORIES)]
+    hotels = [item for folder in HOTELS for item in items if item.nodeid.startswith(folder)]
+    first = {*stories, *hotels}
+    items[:] = stories + _spread(hotels, [item for item in items if item not in first])
 
 
-def _turn(item: pytest.Item) -> int:
-    """When it begins; the order among those of one turn stays."""
-    turns = (n for n, folder in enumerate(EARLY) if item.nodeid.startswith(folder))
-    return next(turns, len(EARLY))
+def _spread(hotels: list[pytest.Item], quick: list[pytest.Item]) -> list[pytest.Item]:
+    """The hotels one after the other among the quick tests, so that few are open at once and none is begun last."""
+    groups: dict[object, list[pytest.Item]] = {}
+    for item in hotels:
+        mark = item.get_closest_marker("xdist_group")
+        groups.setdefault(mark.args[0] if mark else item.parent, []).append(item)
+    length = len(quick) // (2 * len(groups) or 1)
+    spread: list[pytest.Item] = []
+    for n, group in enumerate(groups.values()):
+        spread += group + quick[n * length : (n + 1) * length]
+    return spread + quick[len(groups) * length :]
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
