@@ -62,6 +62,26 @@ def grab(*, owner: str, lease_ms: int, limit: int, now: datetime) -> list[Grip]:
     return grips
 
 
+def grab_one(*, writer_id: int, owner: str, lease_ms: int) -> Grip | None:
+    """Take the lease of one writer, or none while another has it. Never waits for anyone."""
+    skip = " FOR UPDATE SKIP LOCKED" if connection.vendor == "postgresql" else ""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT id, fence + 1, property_id, owner <> '' FROM locks_writer "  # noqa: S608
+            f"WHERE id = %s AND until_ms < {_ms()}{skip}",
+            [writer_id],
+        )
+        row = cursor.fetchone()
+        if row is None:
+            return None
+        cursor.execute(
+            f"UPDATE locks_writer SET owner = %s, fence = fence + 1, until_ms = {_ms()} + %s "  # noqa: S608
+            "WHERE id = %s",
+            [owner, lease_ms, writer_id],
+        )
+    return Grip(row[0], row[1], row[2], bool(row[3]))
+
+
 def parts(items: Sequence[Any], size: int) -> Iterable[Sequence[Any]]:
     return (items[start : start + size] for start in range(0, len(items), size))
 

@@ -9,12 +9,25 @@ from collections.abc import Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from locks.drivers import Driver, Grant, Observation, Outcome, Place, Result
+from locks.drivers import (
+    Cause,
+    Driver,
+    Grant,
+    Health,
+    LockError,
+    Observation,
+    Outcome,
+    Place,
+    Result,
+    Retry,
+    Scope,
+)
 from locks.models import LockAccount
 from locks.vendors import open_driver
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
+NO_WORD = LockError(cause=Cause.VENDOR_UNREACHABLE, retry=Retry.SOON, scope=Scope.LOCK)
 
 
 def open_account(account: LockAccount) -> Driver:
@@ -62,6 +75,21 @@ class LockCalls:
         """Take these off; unknown where the driver said nothing in time."""
         call = self.driver(account_id).remove(lock_ref, places)
         return await self._bounded(call, lambda: [Outcome(result=Result.UNKNOWN) for _ in places])
+
+    async def health(self, account_id: int, lock_ref: str) -> Health:
+        """How the lock is; not online where nobody could say."""
+        call = self.driver(account_id).health(lock_ref)
+        return await self._bounded(call, lambda: Health(online=False, error=NO_WORD))
+
+    async def sync_clock(self, account_id: int, lock_ref: str) -> Outcome:
+        """Set the lock's clock right."""
+        call = self.driver(account_id).sync_clock(lock_ref)
+        return await self._bounded(call, lambda: Outcome(result=Result.UNKNOWN))
+
+    async def unlock(self, account_id: int, lock_ref: str) -> Outcome:
+        """Open the door now. Never made twice for one wish."""
+        call = self.driver(account_id).unlock(lock_ref)
+        return await self._bounded(call, lambda: Outcome(result=Result.UNKNOWN))
 
     async def _bounded(self, call: Coroutine[Any, Any, T], otherwise: Callable[[], T]) -> T:
         try:

@@ -408,6 +408,11 @@ class Assignment(OneHotel):
                 name="assignments_to_be_removed",
             ),
             models.Index(
+                fields=["property", "headline_since", "id"],
+                condition=Q(headline__in=[Hold.REMOVAL_PENDING.value, Hold.STILL_ON_LOCK.value]),
+                name="assignments_not_gone",
+            ),
+            models.Index(
                 fields=["property", "id"],
                 condition=Q(reserved_digest__isnull=False),
                 name="assignments_live",

@@ -78,7 +78,7 @@ class ReadingBack:
     async def _named(self, lock_id: int, held: Sequence[Held], *, slotted: bool) -> Sequence[Held]:
         """What was read, with our names where the lock keeps none."""
         if not slotted:
-            return held
+            return await self.desk.call(foreign.named, lock_id, held)
         return await self.desk.call(partial(slots.named, lock_id, held, now=self.desk.now()))
 
     async def _judge(

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from celery import shared_task
 from django.conf import settings
 
-from keys import alerts, bulk, delivery, following, messages, pms_codes, recovering
+from keys import alerts, bulk, delivery, errands, following, messages, pms_codes, recovering
 from locks.bell import ring
 from locks.clock import database_now
 
@@ -20,6 +20,12 @@ _is_following = threading.Lock()
 def look_now() -> None:
     """Deliver whatever the rows say is due."""
     delivery.look(now=database_now())
+
+
+@shared_task
+def run_errands() -> None:
+    """Carry out what staff asked of single locks."""
+    errands.run_due()
 
 
 @shared_task

@@ -308,7 +308,10 @@ def read_back_done(*, lock_id: int, now: datetime) -> None:
     delays = settings.READ_BACK_AFTER_S
     pause = delays[-left] if left else settings.READ_BACK_ALL_EVERY_S
     Lock.objects.filter(pk=lock_id).update(
-        read_backs_left=left, read_back_at=now + timedelta(seconds=pause), last_heard_at=now
+        read_backs_left=left,
+        read_back_at=now + timedelta(seconds=pause),
+        last_heard_at=now,
+        last_read_at=now,
     )
 
 

@@ -11,6 +11,7 @@ from django.db.models.functions import Lower
 from locks.clock import zone_names
 from locks.discovery_models import Discovery  # noqa: F401 - so that Django knows it
 from locks.drivers import Kind
+from locks.errand_models import Errand  # noqa: F401 - so that Django knows it
 from locks.history import History, Tracked
 from locks.log_models import DoorLogEntry, Episode  # noqa: F401 - so that Django knows them
 from locks.same_hotel import OneHotel
@@ -299,6 +300,9 @@ class Lock(OneHotel):
     start and removes at the end. ``read_back_at`` is when the lock must be read and compared with what it should hold.
     ``first_slot`` is the number of its first place for a code where Portal chooses the place, none where the vendor does.
     ``reach_told_at`` is when, by the lock's or vendor's own clock, it was last told to be online or offline.
+    ``last_read_at`` is when it was last read and compared with what it should hold.
+    ``clock_offset_s`` is the lock's time minus the true time and ``utc_offset_s`` its local time minus UTC, in seconds and as
+    of ``health_read_at``, where the lock tells such things.
     """
 
     property = models.ForeignKey(Property, on_delete=models.PROTECT, related_name="locks")
@@ -327,8 +331,11 @@ class Lock(OneHotel):
     next_try_at = models.DateTimeField(null=True, blank=True)
     battery = models.PositiveSmallIntegerField(null=True, blank=True)
     clock_offset_s = models.FloatField(null=True, blank=True)
+    utc_offset_s = models.FloatField(null=True, blank=True)
+    health_read_at = models.DateTimeField(null=True, blank=True)
     last_heard_at = models.DateTimeField(null=True, blank=True)
     reach_told_at = models.DateTimeField(null=True, blank=True)
+    last_read_at = models.DateTimeField(null=True, blank=True)
     read_back_at = models.DateTimeField(null=True, blank=True)
     read_backs_left = models.PositiveSmallIntegerField(default=0)
 

@@ -5,7 +5,15 @@ from __future__ import annotations
 from django.db import models
 from django.db.models import F, Q
 
+from locks.drivers import Kind
 from locks.same_hotel import OneHotel
+from locks.vault import EncryptedTextField
+
+KINDS = [
+    (Kind.DOOR_CODE.value, "Door Code"),
+    (Kind.SMARTKEY.value, "SmartKey"),
+    (Kind.KEYCARD.value, "Keycard"),
+]
 
 
 class SlotUse(OneHotel):
@@ -59,14 +67,21 @@ class VendorId(OneHotel):
 class ForeignCode(OneHotel):
     """A credential that lies on a lock and that Portal did not put there, from when it was seen until it was seen no more.
 
-    ``hint`` is the last two digits where the lock shows the code.
+    ``secret`` is the code where the lock shows it, kept so that it can be made somebody's key as it is; ``secret_digest``
+    finds it without decrypting, in the scope of its hotel and kind. ``hint`` is its last two digits. ``adopted_key`` and
+    ``adopted_as`` are the key that it was made and its assignment, which ends its being foreign; they point upwards
+    without a foreign key.
     """
 
     property = models.ForeignKey("locks.Property", on_delete=models.PROTECT, related_name="+")
     lock = models.ForeignKey("locks.Lock", on_delete=models.CASCADE, related_name="foreign_codes")
     address = models.CharField(max_length=100)
-    kind = models.CharField(max_length=12)
+    kind = models.CharField(max_length=12, choices=KINDS)
     hint = models.CharField(max_length=20, blank=True)
+    secret = EncryptedTextField(blank=True, default="")
+    secret_digest = models.CharField(max_length=64, blank=True, default="")
+    adopted_key = models.BigIntegerField(null=True, blank=True)
+    adopted_as = models.BigIntegerField(null=True, blank=True)
     first_seen_at = models.DateTimeField()
     last_seen_at = models.DateTimeField()
     gone_at = models.DateTimeField(null=True, blank=True)
@@ -80,6 +95,11 @@ class ForeignCode(OneHotel):
             ),
         ]
         indexes = [
+            models.Index(
+                fields=["lock", "address"],
+                condition=Q(adopted_as__isnull=False),
+                name="foreign_codes_adopted",
+            ),
             models.Index(
                 fields=["property", "first_seen_at", "id"],
                 condition=Q(gone_at=None),

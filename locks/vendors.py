@@ -51,6 +51,9 @@ class Vendor:
     """A lock system that Portal can drive. Without ``sign_in`` the field called ``token`` is the token.
 
     ``poll_every_s`` is how often its events may be asked for by routine, where that is seldomer than Portal would.
+    ``reads_locks`` is whether reading a lock asks the lock itself, and not the vendor's book about it. ``sets_clocks`` is
+    whether Portal can set the clocks of its locks, ``one_memory`` whether all kinds of credentials share a lock's memory
+    and not Door Codes alone, ``keeps_foreign`` whether a code that others put on a lock can be made a key as it lies there.
     """
 
     title: str
@@ -59,6 +62,10 @@ class Vendor:
     open_driver: DriverFactory
     sign_in: SignIn | None = None
     poll_every_s: float = 0.0
+    reads_locks: bool = True
+    sets_clocks: bool = True
+    one_memory: bool = False
+    keeps_foreign: bool = True
 
 
 class UnknownDriver(Exception):

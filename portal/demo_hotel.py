@@ -267,10 +267,31 @@ def _pinned(run: Seed, hotel: Property, account: LockAccount) -> None:
         own_window = name != "Garden Gate"
         doors[name] = _door(run, owner, name, gateway=via, native_window=own_window)
     _trouble(run, hotel)
+    _bunks(run, account)
     for name, hold in PINNED.items():
         _pin(run, hotel, doors[name], hold)
     for _ in range(8):
         delivery.look(now=database_now())
+
+
+def _bunks(run: Seed, account: LockAccount) -> None:
+    """A lock with few places, of which someone at its keypad took one: next week it is too full."""
+    door = _door(
+        run, account, "Bunk Room", type=Door.Type.SHARED_ROOM, native_window=False, max_codes=2
+    )
+    lock, now = Lock.objects.get(door=door), database_now()
+    run.locks.post(f"locks/{lock.external_id}/keypad-add", value="480215")
+    Lock.objects.filter(pk=lock.pk).update(read_back_at=now)
+    for name in ("Bela Bunk", "Bruno Bunk"):
+        issuing.make_key(
+            property=account.property,
+            people=[PersonWish(name=name)],
+            doors=[DoorWish(door=door)],
+            starts_at=now + timedelta(days=6),
+            ends_at=now + timedelta(days=8),
+            by=BY,
+            now=now,
+        )
 
 
 def _trouble(run: Seed, hotel: Property) -> None:

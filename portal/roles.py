@@ -22,6 +22,9 @@ class Right(StrEnum):
     SWITCH_DOORS = "hold and release single doors"
     EDIT_DOORS = "add and edit doors"
     PAIR_LOCKS = "pair locks with doors"
+    SERVICE_LOCKS = "read locks again and set their clocks"
+    UNLOCK = "unlock doors from here"
+    CLEAR_FOREIGN = "keep or remove codes that are not Portal’s"
     SEE_SETTINGS = "see the connection to the PMS"
     CHANGE_SETTINGS = "change the settings of the property"
     SEE_LOCK_SYSTEMS = "see the accounts at lock systems"
@@ -41,11 +44,14 @@ _TEAM = _EVERYONE | {
     Right.EDIT_KEYS,
     Right.SWITCH_DOORS,
     Right.EDIT_DOORS,
+    Right.SERVICE_LOCKS,
+    Right.UNLOCK,
     Right.SEE_SETTINGS,
     Right.SEE_LOCK_SYSTEMS,
 }
 _MANAGER = _TEAM | {
     Right.PAIR_LOCKS,
+    Right.CLEAR_FOREIGN,
     Right.CHANGE_SETTINGS,
     Right.CHANGE_INTEGRATIONS,
     Right.CHANGE_LOCK_SYSTEMS,
@@ -59,7 +65,7 @@ RIGHTS: dict[Role, frozenset[Right]] = {
     Role.GENERAL_MANAGER: _MANAGER,
     Role.TEAM: _TEAM,
     Role.HOUSEKEEPING: _EVERYONE,
-    Role.INSTALLER: _EVERYONE | {Right.PAIR_LOCKS, Right.SEE_LOCK_SYSTEMS},
+    Role.INSTALLER: _EVERYONE | {Right.PAIR_LOCKS, Right.SERVICE_LOCKS, Right.SEE_LOCK_SYSTEMS},
 }
 
 

@@ -14,6 +14,7 @@ from keys.telling_models import Alert
 from locks.drivers import Kind
 from locks.history import Actor, Source
 from locks.models import Door, Gateway, Lock, LockAccount, Property, Writer
+from locks.slot_models import ForeignCode
 from pms.models import Integration, Outage, Reservation, Room, RoomDoor
 from portal.models import Membership, Role, User
 
@@ -201,6 +202,13 @@ def alert_at(property_, *, kind="gateway", about="gateway:1", closed_at=None, **
         closed_at=closed_at,
         **{**shown, **begun, **values},
     )
+
+
+def foreign_code(lock, *, address="7", secret="739153", **values):
+    """A code on this lock that Portal did not put there."""
+    about = {"property": lock.property, "kind": "door_code", "hint": f"••{secret[-2:]}"}
+    seen = {"first_seen_at": now(), "last_seen_at": now(), "secret": secret}
+    return ForeignCode.objects.create(lock=lock, address=address, **{**about, **seen, **values})
 
 
 def work_off_recoveries():

@@ -26,6 +26,7 @@ from keys.models import (
 )
 from keys.telling_models import GuestMessage
 from locks.discovery_models import Discovery
+from locks.errand_models import Errand
 from locks.log_models import Episode
 from locks.models import Door, DoorLink, Gateway, Lock, LockAccount, Writer
 from locks.same_hotel import OneHotel, pointers
@@ -76,7 +77,19 @@ class Hotel:
             SlotUse.objects.create(number=1, key_id=1, assignment_id=lock.pk, since=self.at, **mine)
         )
         seen = {"first_seen_at": self.at, "last_seen_at": self.at}
-        self._keep(ForeignCode.objects.create(address="1", kind="door_code", **seen, **mine))
+        foreign = ForeignCode.objects.create(address="1", kind="door_code", **seen, **mine)
+        self._keep(foreign)
+        self._keep(
+            Errand.objects.create(
+                **mine,
+                writer=writer,
+                foreign=foreign,
+                what="remove_foreign",
+                asked_at=self.at,
+                due_at=self.at,
+                expires_at=self.at,
+            )
+        )
         self._keep(DoorLink.objects.create(property=self.hotel, door=door, linked=other))
         self._keep(
             Episode.objects.create(
@@ -238,7 +251,7 @@ def test_every_row_that_points_into_its_hotel_looks_when_it_is_saved():
         *(Gateway, DoorLink, Lock, Episode, Outage, Room, RoomDoor, Reservation, Key, Person),
         *(Recovery, RecoveryRow, SupportRequest, BulkRow),
         *(KeychainDoor, Credential, Assignment, ApiToken, WebhookEvent, AlertPreference, AlertMail),
-        *(GuestMessage, WriteBack, SlotUse, ForeignCode, Continuation, Discovery),
+        *(GuestMessage, WriteBack, SlotUse, ForeignCode, Errand, Continuation, Discovery),
     }
     assert all(issubclass(model, OneHotel) for model, _ in POINTERS)
     parents = {field.related_model for _, field in POINTERS}

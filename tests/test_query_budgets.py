@@ -34,6 +34,9 @@ PORTAL = {
     "/keys/?q=Guest": 14,
     "/keys/affected/": 23,
     "/doors/": 10,
+    "/locks/ghosts/": 10,
+    "/locks/foreign/": 10,
+    "/locks/forecast/": 12,
     "/log/": 10,
     "/alerts/": 8,
     "/alerts/?show=past": 8,
@@ -127,6 +130,7 @@ class House:
             self._found(lock)
             for start in (-1, 5):
                 self._key(lock, start)
+            factories.foreign_code(lock)
             factories.room_of(self.pms, lock.door, ref=f"mapped {self.rows}")
             factories.room_of(self.pms, ref=f"unmapped {self.rows}")
 
@@ -164,7 +168,9 @@ class House:
             rank=5,
         )
         place = Assignment.objects.get(key=key)
-        Assignment.objects.filter(pk=place.pk).update(waits="someone")
+        Assignment.objects.filter(pk=place.pk).update(
+            waits="someone", headline="still_on_lock", headline_since=now()
+        )
         at = doorlog.Line(
             self.hotel.pk, lock.door_id, lock.pk, now(), now(), "portal", "written", key_id=key.pk
         )

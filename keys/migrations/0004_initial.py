@@ -339,6 +339,10 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='assignment',
+            index=models.Index(condition=models.Q(('headline__in', ['removal_pending', 'still_on_lock'])), fields=['property', 'headline_since', 'id'], name='assignments_not_gone'),
+        ),
+        migrations.AddIndex(
+            model_name='assignment',
             index=models.Index(condition=models.Q(('reserved_digest__isnull', False)), fields=['property', 'id'], name='assignments_live'),
         ),
         migrations.AddIndex(

@@ -400,6 +400,9 @@ VENDOR = Vendor(
         ),
     ),
     open_driver=open_driver,
+    reads_locks=False,
+    sets_clocks=False,
+    keeps_foreign=False,
     sign_in=sign_in,
     poll_every_s=POLL_EVERY_S,
 )

@@ -248,6 +248,7 @@ VENDOR = Vendor(
     default_url="http://127.0.0.1:8001",
     fields=(AccountField(name="token", label="Token", secret=True),),
     open_driver=open_driver,
+    one_memory=True,
 )
 
 

@@ -227,6 +227,7 @@ VENDOR = Vendor(
         ),
     ),
     open_driver=open_driver,
+    reads_locks=False,
     sign_in=sign_in,
     # Every call counts against the plan of the application, and one round asks about every lock.
     poll_every_s=60.0,

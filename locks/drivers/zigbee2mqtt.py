@@ -325,5 +325,6 @@ VENDOR = Vendor(
         ),
     ),
     open_driver=open_driver,
+    sets_clocks=False,
     sign_in=sign_in,
 )

@@ -334,6 +334,7 @@ VENDOR = Vendor(
         ),
     ),
     open_driver=open_driver,
+    sets_clocks=False,
 )
 
 

@@ -45,6 +45,11 @@ class Migration(migrations.Migration):
             field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='foreign_codes', to='locks.lock'),
         ),
         migrations.AddField(
+            model_name='errand',
+            name='lock',
+            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='errands', to='locks.lock'),
+        ),
+        migrations.AddField(
             model_name='doorlogentry',
             name='lock',
             field=models.ForeignKey(db_constraint=False, db_index=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='locks.lock'),
@@ -110,6 +115,11 @@ class Migration(migrations.Migration):
             field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='locks.property'),
         ),
         migrations.AddField(
+            model_name='errand',
+            name='property',
+            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='locks.property'),
+        ),
+        migrations.AddField(
             model_name='episode',
             name='property',
             field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='locks.property'),
@@ -169,6 +179,11 @@ class Migration(migrations.Migration):
             name='writer',
             field=models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, related_name='gateway', to='locks.writer'),
         ),
+        migrations.AddField(
+            model_name='errand',
+            name='writer',
+            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='locks.writer'),
+        ),
         migrations.AddConstraint(
             model_name='lockaccount',
             constraint=models.UniqueConstraint(fields=('property', 'name'), name='account_once_per_property'),
@@ -180,6 +195,10 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='lockaccount',
             constraint=models.CheckConstraint(condition=models.Q(models.Q(('disconnected_at__isnull', False), ('state', 'disconnected')), models.Q(models.Q(('state', 'disconnected'), _negated=True), ('disconnected_at', None)), _connector='OR'), name='account_disconnected_has_a_time'),
+        ),
+        migrations.AddIndex(
+            model_name='foreigncode',
+            index=models.Index(condition=models.Q(('adopted_as__isnull', False)), fields=['lock', 'address'], name='foreign_codes_adopted'),
         ),
         migrations.AddIndex(
             model_name='foreigncode',
@@ -219,7 +238,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='doorlogentry',
-            index=models.Index(condition=models.Q(('code__in', ['4117', 'accepted', 'battery_low', 'changed_at_lock', 'clock_wrong', 'forced', 'foreign', 'gone', 'jammed', 'left_open', 'locked_out', 'offline', 'online', 'paired', 'remove_failed', 'repaired', 'resolved', 'taken_over', 'tamper', 'unconfirmed', 'unpaired', 'write_failed'])), fields=['property', 'code', '-happened_at', '-id'], name='log_of_code'),
+            index=models.Index(condition=models.Q(('code__in', ['4117', 'accepted', 'battery_low', 'changed_at_lock', 'clock_set', 'clock_wrong', 'forced', 'foreign', 'foreign_adopted', 'foreign_removed', 'gone', 'jammed', 'left_open', 'locked_out', 'offline', 'online', 'paired', 'remote_unlock', 'remove_failed', 'repaired', 'resolved', 'taken_over', 'tamper', 'unconfirmed', 'unpaired', 'write_failed'])), fields=['property', 'code', '-happened_at', '-id'], name='log_of_code'),
         ),
         migrations.AddConstraint(
             model_name='doorlogentry',
@@ -300,5 +319,25 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='gateway',
             constraint=models.CheckConstraint(condition=models.Q(models.Q(('is_online', True), ('offline_since', None)), models.Q(('is_online', False), ('offline_since__isnull', False)), _connector='OR'), name='gateway_offline_has_a_since'),
+        ),
+        migrations.AddIndex(
+            model_name='errand',
+            index=models.Index(condition=models.Q(('due_at__isnull', False)), fields=['due_at'], name='errands_due'),
+        ),
+        migrations.AddIndex(
+            model_name='errand',
+            index=models.Index(fields=['lock', '-asked_at', '-id'], name='errands_of_lock'),
+        ),
+        migrations.AddConstraint(
+            model_name='errand',
+            constraint=models.UniqueConstraint(condition=models.Q(('done_at', None), ('foreign', None)), fields=('lock', 'what'), name='errand_open_once'),
+        ),
+        migrations.AddConstraint(
+            model_name='errand',
+            constraint=models.UniqueConstraint(condition=models.Q(('done_at', None), ('foreign__isnull', False)), fields=('foreign',), name='foreign_errand_open_once'),
+        ),
+        migrations.AddConstraint(
+            model_name='errand',
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(('done_at', None), ('due_at__isnull', False), ('result', '')), models.Q(('done_at__isnull', False), ('due_at', None), models.Q(('result', ''), _negated=True)), _connector='OR'), name='errand_is_due_or_done'),
         ),
     ]

@@ -80,6 +80,7 @@ class Migration(migrations.Migration):
             "locks_lock",
             "locks_lockaccount",
             "locks_writer",
+            "locks_foreigncode",
         ),
         *same_hotel("locks_gateway", account_id="locks_lockaccount", writer_id="locks_writer"),
         *same_hotel("locks_doorlink", door_id="locks_door", linked_id="locks_door"),
@@ -95,4 +96,10 @@ class Migration(migrations.Migration):
         *same_hotel("locks_slotuse", lock_id="locks_lock"),
         *same_hotel("locks_vendorid", lock_id="locks_lock"),
         *same_hotel("locks_foreigncode", lock_id="locks_lock"),
+        *same_hotel(
+            "locks_errand",
+            lock_id="locks_lock",
+            writer_id="locks_writer",
+            foreign_id="locks_foreigncode",
+        ),
     ]

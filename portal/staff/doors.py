@@ -24,6 +24,7 @@ from portal.roles import Right
 from portal.staff import log, meanwhile
 from portal.staff.access import StaffRequest, needs
 from portal.staff.forms import DoorForm
+from portal.staff.lock_lists import tabs
 from portal.staff.pages import Page, form_page, now, show, turn, words_typed
 
 
@@ -38,9 +39,8 @@ def door_list(request: StaffRequest) -> HttpResponse:
         rows = rows.filter(name__istartswith=typed)
     rows = rows.select_related("lock__gateway", "lock__account")
     page = turn(rows, by="name", after=request.GET.get("after", ""), value=lambda door: door.name)
-    return show(
-        request, "staff/doors.html", {"doors": page.rows, "next": page.after, "typed": typed}
-    )
+    context = {"doors": page.rows, "next": page.after, "typed": typed, "tabs": tabs(request)}
+    return show(request, "staff/doors.html", context)
 
 
 def doors_of(request: StaffRequest) -> list[Door]:

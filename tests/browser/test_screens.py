@@ -46,6 +46,10 @@ NOT_SCREENS = {
     "contact_support",
     "cancel_recovery",
     "cancel_bulk",
+    "read_lock",
+    "sync_clock",
+    "unlock",
+    "try_lock",
     # Come only after something that an outage held was released.
     "recovery",
     "undo_recovery",

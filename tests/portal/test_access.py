@@ -62,6 +62,16 @@ TABLE: dict[str, tuple[Right | str, str, tuple[str, ...]]] = {
     "add_door": (Right.EDIT_DOORS, "GET", ()),
     "door": (Right.SEE_DOORS, "GET", ("door_id",)),
     "edit_door": (Right.EDIT_DOORS, "GET", ("door_id",)),
+    "ghosts": (Right.SEE_DOORS, "GET", ()),
+    "forecast": (Right.SEE_DOORS, "GET", ()),
+    "foreign_codes": (Right.SEE_DOORS, "GET", ()),
+    "adopt_foreign": (Right.CLEAR_FOREIGN, "GET", ("foreign_id",)),
+    "remove_foreign": (Right.CLEAR_FOREIGN, "GET", ("foreign_id",)),
+    "lock": (Right.SEE_DOORS, "GET", ("lock_id",)),
+    "read_lock": (Right.SERVICE_LOCKS, "POST", ("lock_id",)),
+    "sync_clock": (Right.SERVICE_LOCKS, "POST", ("lock_id",)),
+    "unlock": (Right.UNLOCK, "POST", ("lock_id",)),
+    "try_lock": (Right.SWITCH_DOORS, "POST", ("lock_id",)),
     "log": (Right.SEE_LOG, "GET", ()),
     "alerts": (Right.SEE_ALERTS, "GET", ()),
     "alert_preferences": (Right.SEE_ALERTS, "GET", ()),
@@ -146,6 +156,7 @@ def hotel():
         "recovery_id": recovery.pk,
         "lock_id": lock.pk,
         "account_id": account.pk,
+        "foreign_id": factories.foreign_code(lock).pk,
         "token_id": token.pk,
     } | FREE_TEXT
 
@@ -215,5 +226,5 @@ def test_housekeeping_and_installers_never_see_a_guest_or_a_code(role):
     place, ids = hotel()
     client = Client()
     client.force_login(factories.member(place, role).user)
-    for name in ("doors", "door", "log", "alerts"):
+    for name in ("doors", "door", "lock", "ghosts", "foreign_codes", "forecast", "log", "alerts"):
         assert "Ada Example" not in ask(client, name, ids).content.decode(), name
