@@ -40,7 +40,7 @@ RUN_FILE = VAR / "run.json"
 
 HELP = """python3 run.py [word]
 
-  (no word)      run the demo: portal, worker, beat, listener, simulated locks and PMS
+  (no word)      run the demo: portal, worker, beat, listener, simulated lock systems and PMS
                    --port N     the portal's port, 8000 unless it is taken
                    --no-demo    only Portal's own processes, without simulators and demo data
   test ...       run the tests; what follows goes to pytest

@@ -33,7 +33,7 @@ from locks import doorlog, foreign, slots
 from locks.doorlog import retry_delay
 from locks.drivers import Cause, Held, Kind, LockError, Place
 from locks.handles import ids_of
-from locks.models import Lock
+from locks.models import Lock, LockAccount
 
 log = logging.getLogger(__name__)
 
@@ -192,13 +192,17 @@ class ToRead(NamedTuple):
 
 
 def _what_to_read(lock_id: int, *, now: datetime) -> ToRead | None:
-    """How a lock is read back; nothing when it is no longer ours.
+    """How a lock is read back; nothing when it is no longer ours, or its account was disconnected: then later.
 
     Reading every place of a lock with hundreds of them takes minutes of radio: soon after a write only ours are read,
     in the slow cycle all.
     """
-    lock = Lock.objects.select_related("gateway").filter(pk=lock_id).first()
+    lock = Lock.objects.select_related("gateway", "account").filter(pk=lock_id).first()
     if lock is None:
+        return None
+    if lock.account.state == LockAccount.State.DISCONNECTED:
+        later = now + timedelta(seconds=settings.READ_BACK_ALL_EVERY_S)
+        Lock.objects.filter(pk=lock_id).update(read_back_at=later)
         return None
     slotted = lock.first_slot is not None
     soon = slotted and lock.read_backs_left > 0

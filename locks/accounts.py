@@ -70,6 +70,7 @@ def reconnect(
     base_url: str,
     typed: Mapping[str, str],
     by: Actor,
+    now: datetime,
 ) -> LockAccount:
     """The same account with a new secret: its locks, their doors and all that lies on them stay. Raises NotConnected.
 
@@ -86,6 +87,11 @@ def reconnect(
     _check_same(account, base_url, token)
     with acting(by.because("reconnected")), transaction.atomic():
         doorlog.look_at_locks_of(account)
+        if (
+            account.state == State.DISCONNECTED
+        ):  # whatever happened at the locks meanwhile is found out
+            ids = Lock.objects.filter(account=account).order_by("id").values_list("id", flat=True)
+            doorlog.must_read_back(lock_ids=list(ids), now=now)
         row = LockAccount.objects.select_for_update(no_key=True).get(pk=account.pk)
         row.name, row.base_url, row.token = name, base_url, token
         row.state, row.broken_at, row.disconnected_at, row.problem = State.WORKING, None, None, ""

@@ -22,7 +22,7 @@ from locks.api_kit import (
     utc_text,
 )
 from locks.log_models import DoorLogEntry, Episode, LogCode
-from locks.models import Door, Lock, Property
+from locks.models import Door, Lock, LockAccount, Property
 
 
 class PropertyOut(serializers.ModelSerializer[Property]):
@@ -166,7 +166,7 @@ class LockOut(serializers.ModelSerializer[Lock]):
             "required": ["name", "state"],
             "properties": {
                 "name": {"type": "string"},
-                "state": {"type": "string", "enum": ["working", "broken"]},
+                "state": {"type": "string", "enum": ["working", "broken", "disconnected"]},
             },
         }
     )
@@ -202,6 +202,33 @@ class LocksView(Noun):
     rights: ClassVar[Mapping[str, str]] = {"list": "SEE_DOORS", "retrieve": "SEE_DOORS"}
 
     def get_queryset(self) -> QuerySet[Lock]:
+        return self.of_hotel(super().get_queryset())
+
+
+class LockAccountOut(serializers.ModelSerializer[LockAccount]):
+    """An account at a lock system. ``problem`` is the lock system's own word on why it refuses it."""
+
+    broken_at = Moment(read_only=True, allow_null=True)
+    disconnected_at = Moment(read_only=True, allow_null=True)
+
+    class Meta:
+        model = LockAccount
+        fields = ("id", "name", "driver", "state", "broken_at", "disconnected_at", "problem")
+        read_only_fields = fields
+
+
+class LockAccountsView(Noun):
+    """Accounts at lock systems; one that is broken or disconnected stops all its locks."""
+
+    serializer_class = LockAccountOut
+    queryset = LockAccount.objects.defer("token")
+    rights: ClassVar[Mapping[str, str]] = {
+        "list": "SEE_LOCK_SYSTEMS",
+        "retrieve": "SEE_LOCK_SYSTEMS",
+    }
+    ordering = "name"
+
+    def get_queryset(self) -> QuerySet[LockAccount]:
         return self.of_hotel(super().get_queryset())
 
 
@@ -319,6 +346,7 @@ class EpisodesView(mixins.ListModelMixin, OfProperty):
 NOUNS: Sequence[tuple[str, type[OfProperty], str]] = (
     ("doors", DoorsView, "door"),
     ("locks", LocksView, "lock"),
+    ("lock-accounts", LockAccountsView, "lock-account"),
     ("door-log", LogView, "door-log"),
     ("episodes", EpisodesView, "episode"),
 )

@@ -54,6 +54,7 @@ API = {
     "/api/v1/keys/?pending=true": 9,
     "/api/v1/doors/": 6,
     "/api/v1/locks/": 6,
+    "/api/v1/lock-accounts/": 6,
     "/api/v1/door-log/": 6,
     "/api/v1/episodes/": 6,
     "/api/v1/alerts/": 6,

@@ -112,6 +112,7 @@ def reconnect_locks(request: StaffRequest, account_id: int) -> HttpResponseBase:
                 base_url=form.cleaned_data["base_url"],
                 typed=form.typed(),
                 by=request.staff.actor(),
+                now=now(),
             )
         except NotConnected as problem:
             form.say_no(problem)

@@ -82,7 +82,17 @@ def test_their_ids_are_404_in_bodies_like_ids_that_never_were(api, seaview, thei
 
 @pytest.mark.parametrize(
     "noun",
-    ["keys", "doors", "locks", "reservations", "integrations", "door-log", "episodes", "alerts"],
+    [
+        "keys",
+        "doors",
+        "locks",
+        "lock-accounts",
+        "reservations",
+        "integrations",
+        "door-log",
+        "episodes",
+        "alerts",
+    ],
 )
 def test_lists_hold_nothing_of_theirs(api, seaview, theirs, noun):
     text = api.get(f"{noun}/").content.decode()

@@ -13,7 +13,7 @@ from django.core import mail
 from django.test import Client
 from django.urls import reverse
 
-from keys import alerts, delivery, provisioning
+from keys import alerts, delivery, issuing, provisioning
 from keys.models import Assignment
 from keys.telling_models import Alert
 from locks import accounts, discovering, listening
@@ -282,6 +282,7 @@ def test_disconnect_says_what_stays_and_wants_the_name(owner, hotel, ttlock):
     owner.post(f"{LIST}{account.pk}/reconnect/", to_ttlock(ttlock))
     account.refresh_from_db()
     assert (account.state, account.locks.count()) == ("working", 2)
+    assert {lock.read_backs_left for lock in account.locks.all()} == {2}
 
 
 def test_a_disconnected_account_is_an_alarm_only_while_a_guest_waits_for_it(owner, hotel):
@@ -315,6 +316,37 @@ def test_no_vendor_is_called_inside_a_transaction(owner, ttlock, monkeypatch):
     owner.post(f"{LIST}{account.pk}/test/")
     owner.post(f"{LIST}{account.pk}/reconnect/", to_ttlock(ttlock))
     assert open_ones == [begin] * 3
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("quick")
+def test_a_disconnected_lock_system_is_left_alone_and_goes_on_after_reconnect(hotel, ttlock):
+    """Its code stays on the lock although the key is revoked; no call is made; Reconnect takes it off."""
+    owner = signed_in(hotel, Role.OWNER)
+    account = connected(owner, ttlock)
+    ref = ttlock.add_lock(alias="Garden 3", gateway=5)
+    lock = factories.LockFactory(
+        account=account, door=factories.DoorFactory(property=hotel), external_id=ref
+    )
+    key = factories.key_for(lock.door)
+    delivery.look(now=now())
+    code = key.credentials.get().secret
+    assert ttlock.try_door(ref, code)
+    owner.post(reverse("disconnect_locks", args=[account.pk]), {"word": "Garden"})
+    issuing.revoke(key=key, by=factories.BY, now=now())
+    Lock.objects.update(read_back_at=now())
+    calls = len(ttlock.calls())
+    for _ in range(3):
+        delivery.look(now=now())
+        listening.poll_all(now=now())
+        listening.try_broken(now=now())
+    assert len(ttlock.calls()) == calls
+    assert ttlock.try_door(ref, code)
+    owner.post(f"{LIST}{account.pk}/reconnect/", to_ttlock(ttlock))
+    until = time.monotonic() + 6
+    while ttlock.memory(ref) and time.monotonic() < until:
+        delivery.look(now=now())
+    assert not ttlock.try_door(ref, code)
 
 
 @pytest.mark.django_db(transaction=True)
