@@ -17,6 +17,7 @@ from locks import doorlog, events
 from locks.drivers import Cause, EventPage, LockError, Retry, Scope
 from locks.history import SYSTEM, acting
 from locks.models import LockAccount
+from locks.renewing import fingerprint
 from locks.vendors import open_driver, vendor
 
 log = logging.getLogger(__name__)
@@ -31,8 +32,8 @@ def poll_all(*, now: datetime) -> int:
     working = LockAccount.objects.filter(may, state=LockAccount.State.WORKING)
     for account in working.order_by("id"):
         try:
+            _rest(account, now)  # before: what is called in meanwhile asks anew
             new += poll(account=account, now=now).new
-            _rest(account, now)
         except Exception:
             log.exception("lock account %s could not be polled", account.pk)
     return new
@@ -48,6 +49,8 @@ def try_broken(*, now: datetime) -> int:
     """Ask the vendor of each broken account whether it lets us in again. Returns how many accounts work again."""
     mended = 0
     for account in LockAccount.objects.filter(state=LockAccount.State.BROKEN).order_by("id"):
+        if account.renewal_refused and account.renewal_refused == fingerprint(account):
+            continue  # it may still be let in for some days, and then no more: someone must connect it anew
         try:
             if asyncio.run(_why_not(account)) is None:
                 mended += doorlog.account_works(account_id=account.pk, now=now)

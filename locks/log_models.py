@@ -91,6 +91,7 @@ class LogCode(models.TextChoices):
     FORCED = "forced", "Door forced"
     REMOVED_FROM_ACCOUNT = "gone", "Lock gone from its account"
     SETTLED = "settled", "The lock system finished a write"
+    UNHEARD = "unheard", "Not listened to"
     TAKEN_OVER = "taken_over", "Writer taken over"
     PAIRED = "paired", "Lock hung on this door"
     UNPAIRED = "unpaired", "Lock taken off this door"

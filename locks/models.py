@@ -13,6 +13,7 @@ from locks.discovery_models import Discovery  # noqa: F401 - so that Django know
 from locks.drivers import Kind
 from locks.errand_models import Errand  # noqa: F401 - so that Django knows it
 from locks.history import History, Tracked
+from locks.intake_models import Intake  # noqa: F401 - so that Django knows it
 from locks.log_models import DoorLogEntry, Episode  # noqa: F401 - so that Django knows them
 from locks.same_hotel import OneHotel
 from locks.slot_models import ForeignCode, SlotUse, VendorId  # noqa: F401 - so that Django knows them
@@ -151,6 +152,9 @@ class LockAccount(Tracked):
 
     A disconnected one has no token; its locks, their doors and what lies on them stay for the next Connect.
     ``next_poll_at`` is before when routine does not ask for its events, none where it may at any time.
+    ``listener`` is the process that keeps its line open until ``listening_until``, ``heard_until`` until when nothing it told was missed.
+    ``refused_calls`` counts what was called in at its address and was not the vendor's. ``renewing_until`` is until when
+    one worker renews its token; ``renewal_refused`` is the fingerprint of a token that the vendor will not renew.
     """
 
     class State(models.TextChoices):
@@ -169,7 +173,27 @@ class LockAccount(Tracked):
     problem = models.CharField(max_length=200, blank=True)
     event_cursor = models.TextField(blank=True, default="")
     next_poll_at = models.DateTimeField(null=True, blank=True)
-    history = History(excluded_fields=["token", "event_cursor", "next_poll_at"])
+    refused_calls = models.PositiveIntegerField(default=0, editable=False)
+    refused_call_at = models.DateTimeField(null=True, blank=True, editable=False)
+    listener = models.CharField(max_length=32, blank=True, default="", editable=False)
+    listening_until = models.DateTimeField(null=True, blank=True, editable=False)
+    heard_until = models.DateTimeField(null=True, blank=True, editable=False)
+    renewing_until = models.DateTimeField(null=True, blank=True, editable=False)
+    renewal_refused = models.CharField(max_length=64, blank=True, default="", editable=False)
+    history = History(
+        excluded_fields=[
+            "token",
+            "event_cursor",
+            "next_poll_at",
+            "refused_calls",
+            "refused_call_at",
+            "listener",
+            "listening_until",
+            "heard_until",
+            "renewing_until",
+            "renewal_refused",
+        ]
+    )
 
     class Meta:
         constraints = [

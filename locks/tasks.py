@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from locks import discovering, doorlog, listening
+from locks import discovering, doorlog, intake, listening, renewing
 from locks.clock import database_now
 from locks.partitions import prepare
 
@@ -13,6 +13,18 @@ from locks.partitions import prepare
 def poll_locks() -> None:
     """Fetch new events of every working lock account."""
     listening.poll_all(now=database_now())
+
+
+@shared_task
+def take_in() -> None:
+    """Take events that were called in, posted or read from files into the door log."""
+    intake.work_off()
+
+
+@shared_task
+def renew_accounts() -> None:
+    """Renew lock accounts whose right to speak runs out."""
+    renewing.renew_due(now=database_now())
 
 
 @shared_task

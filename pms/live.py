@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import logging
-import random
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -18,6 +17,7 @@ from enum import Enum
 from websockets.exceptions import InvalidStatus, WebSocketException
 from websockets.sync.client import ClientConnection, connect
 
+from locks.lines import breaks_after, pause_after
 from pms.adapters import EventHint, LiveChannel, NotUnderstood, TellsLive
 
 log = logging.getLogger(__name__)
@@ -28,8 +28,6 @@ LARGEST_MESSAGE = 256 * 1024
 PING_EVERY_S = 20.0
 CLOSE_WITHIN_S = 2.0
 LOOK_UP_S = 0.25
-SHORTEST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 60.0
-LONG_LIFE_S = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +80,7 @@ class Ear(threading.Thread):
         while not self._over.is_set():
             began = time.monotonic()
             self._listen_once()
-            breaks = 1 if time.monotonic() - began >= LONG_LIFE_S else breaks + 1
+            breaks = breaks_after(breaks, lasted_s=time.monotonic() - began)
             self._over.wait(pause_after(breaks))
 
     def _listen_once(self) -> None:
@@ -138,9 +136,3 @@ class Ear(threading.Thread):
 
     def _say(self, word: Word, hints: Sequence[EventHint] = ()) -> bool:
         return self._tell(News(line=self.line, word=word, hints=hints))
-
-
-def pause_after(breaks: int) -> float:
-    """Seconds until the next try, the longer the more breaks came one upon another, and never quite the same."""
-    longest = min(LONGEST_PAUSE_S, SHORTEST_PAUSE_S * 2.0 ** min(breaks - 1, 10))
-    return longest * random.uniform(0.5, 1.0)  # noqa: S311 - only to spread the load

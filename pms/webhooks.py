@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import logging
-import threading
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -19,14 +18,13 @@ from django.core.exceptions import SuspiciousOperation
 from django.db import DatabaseError, connection
 from django.http import HttpRequest, HttpResponse
 
-from locks.bell import ring
+from locks.bell import Bell
 from locks.vault import digest, encrypt
 from pms.adapters import Adapter, EventHint, NoSuchPMS, NotUnderstood, load
 from pms.connection import HOOK_SCOPE, shared_secret
 
 log = logging.getLogger(__name__)
 LARGEST = 256 * 1024
-RING_EVERY_S = 0.1
 REMEMBERED_S = 5.0
 _INSERT = (
     "INSERT INTO pms_webhookevent (property_id, integration_id, event_key, event, entity, payload, token, "
@@ -172,30 +170,4 @@ def _refuse(address: _Address, text: str, status: int) -> HttpResponse:
     return HttpResponse(text, status=status)
 
 
-class _Bell:
-    """Tells a worker to look, at most ten times a second, from a thread of its own so that a broker in trouble slows no
-    answer. The last event of a burst is told as well."""
-
-    def __init__(self) -> None:
-        self._news = threading.Event()
-        self._starting = threading.Lock()
-        self._thread: threading.Thread | None = None
-
-    def strike(self) -> None:
-        """Ring soon; returns at once."""
-        self._news.set()
-        if self._thread is None or not self._thread.is_alive():
-            with self._starting:
-                if self._thread is None or not self._thread.is_alive():
-                    self._thread = threading.Thread(target=self._run, name="bell", daemon=True)
-                    self._thread.start()
-
-    def _run(self) -> None:
-        while True:
-            self._news.wait()
-            self._news.clear()
-            ring("pms.tasks.apply_inbox")
-            time.sleep(RING_EVERY_S)
-
-
-_bell = _Bell()
+_bell = Bell("pms.tasks.apply_inbox")

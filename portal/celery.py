@@ -43,6 +43,8 @@ def set_schedule(sender: Celery, **_: object) -> None:
             ("mail alerts", "portal.tasks.mail_alerts", settings.ALERTS_EVERY_S),
             ("message guests", "keys.tasks.message_guests", settings.MESSAGES_EVERY_S),
             ("collect events from locks", "locks.tasks.poll_locks", settings.POLL_LOCKS_EVERY_S),
+            ("take in events that were given", "locks.tasks.take_in", settings.POLL_LOCKS_EVERY_S),
+            ("renew lock accounts", "locks.tasks.renew_accounts", 600.0),
             ("try broken accounts", "locks.tasks.try_broken_accounts", settings.RETRY_OFFLINE_S[0]),
             ("look for locks of accounts", "locks.tasks.discover", settings.POLL_LOCKS_EVERY_S),
             ("plan the slow read-back of new locks", "locks.tasks.plan_read_backs", 600.0),

@@ -15,7 +15,7 @@ PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
         ),
         rf"\1{MASKED}",
     ),
-    (re.compile(r"(/hooks/\w+/)[\w-]+"), rf"\1{MASKED}"),
+    (re.compile(r"(/hooks/\w+/)[\w/-]+"), rf"\1{MASKED}"),
     (re.compile(r"[\w.+-]+@[\w-]+\.[\w.-]+"), MASKED),
     (re.compile(r"(?<![\w.:/-])\+\d[\d ()-]{6,}\d"), MASKED),
 )

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 
+from locks import hooks
 from pms import webhooks
 
 Respond = Callable[[HttpRequest], HttpResponseBase]
@@ -20,7 +21,11 @@ class ShortForWebhooks:
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         if not request.path_info.startswith("/hooks/"):
             return self.get_response(request)
-        adapter, _, secret = request.path_info.removeprefix("/hooks/").strip("/").partition("/")
+        path = request.path_info.removeprefix("/hooks/").strip("/")
+        if path.startswith("locks/"):
+            account, _, secret = path.removeprefix("locks/").partition("/")
+            return hooks.receive(request, account=account, secret=secret)
+        adapter, _, secret = path.partition("/")
         if not secret or "/" in secret:
             return HttpResponse(status=404)
         return webhooks.receive(request, adapter=adapter, secret=secret)

@@ -27,10 +27,11 @@ from keys.models import (
 from keys.telling_models import GuestMessage
 from locks.discovery_models import Discovery
 from locks.errand_models import Errand
+from locks.intake_models import Intake
 from locks.log_models import Episode
 from locks.models import Door, DoorLink, Gateway, Lock, LockAccount, Writer
 from locks.same_hotel import OneHotel, pointers
-from locks.slot_models import ForeignCode, SlotUse
+from locks.slot_models import ForeignCode, SlotUse, VendorId
 from pms.models import Integration, Outage, Reservation, Room, RoomDoor, WebhookEvent, WriteBack
 from portal.models import AlertMail, AlertPreference, ApiToken, Membership, Role
 from tests import factories
@@ -75,6 +76,20 @@ class Hotel:
         mine = {"property": self.hotel, "lock": lock}
         self._keep(
             SlotUse.objects.create(number=1, key_id=1, assignment_id=lock.pk, since=self.at, **mine)
+        )
+        self._keep(
+            VendorId.objects.create(
+                address="v", key_id=1, assignment_id=lock.pk, since=self.at, **mine
+            )
+        )
+        self._keep(
+            Intake.objects.create(
+                property=self.hotel,
+                source="api",
+                events=0,
+                received_at=self.at,
+                next_try_at=self.at,
+            )
         )
         seen = {"first_seen_at": self.at, "last_seen_at": self.at}
         foreign = ForeignCode.objects.create(address="1", kind="door_code", **seen, **mine)
@@ -251,7 +266,7 @@ def test_every_row_that_points_into_its_hotel_looks_when_it_is_saved():
         *(Gateway, DoorLink, Lock, Episode, Outage, Room, RoomDoor, Reservation, Key, Person),
         *(Recovery, RecoveryRow, SupportRequest, BulkRow),
         *(KeychainDoor, Credential, Assignment, ApiToken, WebhookEvent, AlertPreference, AlertMail),
-        *(GuestMessage, WriteBack, SlotUse, ForeignCode, Errand, Continuation, Discovery),
+        *(GuestMessage, WriteBack, SlotUse, VendorId, ForeignCode, Errand, Continuation, Discovery),
     }
     assert all(issubclass(model, OneHotel) for model, _ in POINTERS)
     parents = {field.related_model for _, field in POINTERS}

@@ -346,11 +346,13 @@ class NotGenuine(Exception):
 class Heard:
     """What a vendor's call to us said. ``ask`` means that the call proves nothing and the vendor must be asked.
 
+    ``about`` are the locks that it is about, as far as it says: the vendor may call one address for several accounts.
     ``answer`` is the plain text that the vendor wants to hear, or it calls again.
     """
 
     events: tuple[LockEvent, ...] = ()
     ask: bool = False
+    about: tuple[str, ...] = ()
     answer: str = ""
 
 

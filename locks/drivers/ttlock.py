@@ -127,7 +127,7 @@ class TTLockDriver:
         form = parse_qs(body.decode(errors="replace"))
         if "notifyType" not in form or not form.keys() & {"lockId", "gatewayId"}:
             raise NotGenuine
-        return Heard(ask=True, answer="success")
+        return Heard(ask=True, about=tuple(form.get("lockId", ())), answer="success")
 
     async def unlock(self, lock_ref: str) -> Outcome:
         """Open the door now. Never repeated by itself."""

@@ -299,6 +299,7 @@ def open_driver(*, base_url: str, token: str) -> Zigbee2MqttDriver:
 VENDOR = Vendor(
     title="Zigbee2MQTT",
     default_url="mqtt://127.0.0.1:1883",
+    tells_live=True,
     fields=(
         AccountField(name="user", label="User at the MQTT broker", required=False),
         AccountField(name="password", label="Password", secret=True, required=False),

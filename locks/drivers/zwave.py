@@ -324,6 +324,7 @@ def open_driver(*, base_url: str, token: str) -> ZwaveDriver:
 VENDOR = Vendor(
     title="Z-Wave JS",
     default_url="ws://127.0.0.1:3000",
+    tells_live=True,
     fields=(
         AccountField(
             name="token",

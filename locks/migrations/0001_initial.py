@@ -154,6 +154,24 @@ class Migration(migrations.Migration):
             bases=(simple_history.models.HistoricalChanges, models.Model),
         ),
         migrations.CreateModel(
+            name='Intake',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('source', models.CharField(choices=[('hook', 'Called in by the lock system'), ('api', 'Posted to the API'), ('file', 'Read from a file')], max_length=4)),
+                ('body', locks.vault.EncryptedTextField(blank=True, default='')),
+                ('events', models.PositiveIntegerField()),
+                ('new', models.PositiveIntegerField(null=True)),
+                ('received_at', models.DateTimeField()),
+                ('next_try_at', models.DateTimeField()),
+                ('tries', models.PositiveIntegerField(default=0)),
+                ('processed_at', models.DateTimeField(blank=True, null=True)),
+                ('result', models.CharField(blank=True, default='', max_length=60)),
+            ],
+            options={
+                'verbose_name_plural': 'intake',
+            },
+        ),
+        migrations.CreateModel(
             name='Lock',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
@@ -197,6 +215,13 @@ class Migration(migrations.Migration):
                 ('problem', models.CharField(blank=True, max_length=200)),
                 ('event_cursor', models.TextField(blank=True, default='')),
                 ('next_poll_at', models.DateTimeField(blank=True, null=True)),
+                ('refused_calls', models.PositiveIntegerField(default=0, editable=False)),
+                ('refused_call_at', models.DateTimeField(blank=True, editable=False, null=True)),
+                ('listener', models.CharField(blank=True, default='', editable=False, max_length=32)),
+                ('listening_until', models.DateTimeField(blank=True, editable=False, null=True)),
+                ('heard_until', models.DateTimeField(blank=True, editable=False, null=True)),
+                ('renewing_until', models.DateTimeField(blank=True, editable=False, null=True)),
+                ('renewal_refused', models.CharField(blank=True, default='', editable=False, max_length=64)),
             ],
         ),
         migrations.CreateModel(
@@ -274,7 +299,7 @@ class Migration(migrations.Migration):
                 ('happened_at', models.DateTimeField()),
                 ('received_at', models.DateTimeField()),
                 ('origin', models.CharField(choices=[('portal', 'Portal'), ('lock', 'Lock')], max_length=10)),
-                ('code', models.CharField(choices=[('4117', '4117'), ('written', 'Written to the lock'), ('accepted', 'Accepted, not confirmed yet'), ('unconfirmed', 'Not confirmed'), ('write_failed', 'Write failed'), ('removed', 'Removed from the lock'), ('remove_failed', 'Removal not confirmed'), ('resolved', '4117 resolved'), ('repaired', 'Found out of step and repaired'), ('foreign', 'Unknown credential on the lock'), ('foreign_removed', 'Unknown credential removed'), ('foreign_adopted', 'Unknown credential made a key'), ('remote_unlock', 'Unlock from Portal'), ('clock_set', 'Clock set right'), ('unlocked', 'Unlocked'), ('locked', 'Locked'), ('denied', 'Refused at the door'), ('online', 'Lock online'), ('offline', 'Lock offline'), ('battery_low', 'Battery low'), ('changed_at_lock', 'Changed at the lock'), ('clock_wrong', 'Clock wrong'), ('tamper', 'Tampered with'), ('jammed', 'Bolt jammed'), ('locked_out', 'Keypad blocked after wrong tries'), ('opened', 'Door opened'), ('closed', 'Door closed'), ('left_open', 'Door left open'), ('forced', 'Door forced'), ('gone', 'Lock gone from its account'), ('settled', 'The lock system finished a write'), ('taken_over', 'Writer taken over'), ('paired', 'Lock hung on this door'), ('unpaired', 'Lock taken off this door')], max_length=16)),
+                ('code', models.CharField(choices=[('4117', '4117'), ('written', 'Written to the lock'), ('accepted', 'Accepted, not confirmed yet'), ('unconfirmed', 'Not confirmed'), ('write_failed', 'Write failed'), ('removed', 'Removed from the lock'), ('remove_failed', 'Removal not confirmed'), ('resolved', '4117 resolved'), ('repaired', 'Found out of step and repaired'), ('foreign', 'Unknown credential on the lock'), ('foreign_removed', 'Unknown credential removed'), ('foreign_adopted', 'Unknown credential made a key'), ('remote_unlock', 'Unlock from Portal'), ('clock_set', 'Clock set right'), ('unlocked', 'Unlocked'), ('locked', 'Locked'), ('denied', 'Refused at the door'), ('online', 'Lock online'), ('offline', 'Lock offline'), ('battery_low', 'Battery low'), ('changed_at_lock', 'Changed at the lock'), ('clock_wrong', 'Clock wrong'), ('tamper', 'Tampered with'), ('jammed', 'Bolt jammed'), ('locked_out', 'Keypad blocked after wrong tries'), ('opened', 'Door opened'), ('closed', 'Door closed'), ('left_open', 'Door left open'), ('forced', 'Door forced'), ('gone', 'Lock gone from its account'), ('settled', 'The lock system finished a write'), ('unheard', 'Not listened to'), ('taken_over', 'Writer taken over'), ('paired', 'Lock hung on this door'), ('unpaired', 'Lock taken off this door')], max_length=16)),
                 ('cause', models.CharField(blank=True, max_length=40)),
                 ('kind', models.CharField(blank=True, max_length=12)),
                 ('key_id', models.BigIntegerField(null=True)),

@@ -95,6 +95,11 @@ class Migration(migrations.Migration):
             field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='locks', to='locks.property'),
         ),
         migrations.AddField(
+            model_name='intake',
+            name='property',
+            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='locks.property'),
+        ),
+        migrations.AddField(
             model_name='historicallockaccount',
             name='property',
             field=models.ForeignKey(blank=True, db_constraint=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='locks.property'),
@@ -197,6 +202,14 @@ class Migration(migrations.Migration):
             constraint=models.CheckConstraint(condition=models.Q(models.Q(('disconnected_at__isnull', False), ('state', 'disconnected')), models.Q(models.Q(('state', 'disconnected'), _negated=True), ('disconnected_at', None)), _connector='OR'), name='account_disconnected_has_a_time'),
         ),
         migrations.AddIndex(
+            model_name='intake',
+            index=models.Index(condition=models.Q(('processed_at', None)), fields=['next_try_at', 'id'], name='intake_due'),
+        ),
+        migrations.AddIndex(
+            model_name='intake',
+            index=models.Index(condition=models.Q(('processed_at__isnull', False)), fields=['processed_at'], name='intake_done'),
+        ),
+        migrations.AddIndex(
             model_name='foreigncode',
             index=models.Index(condition=models.Q(('adopted_as__isnull', False)), fields=['lock', 'address'], name='foreign_codes_adopted'),
         ),
@@ -238,7 +251,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='doorlogentry',
-            index=models.Index(condition=models.Q(('code__in', ['4117', 'accepted', 'battery_low', 'changed_at_lock', 'clock_set', 'clock_wrong', 'forced', 'foreign', 'foreign_adopted', 'foreign_removed', 'gone', 'jammed', 'left_open', 'locked_out', 'offline', 'online', 'paired', 'remote_unlock', 'remove_failed', 'repaired', 'resolved', 'taken_over', 'tamper', 'unconfirmed', 'unpaired', 'write_failed'])), fields=['property', 'code', '-happened_at', '-id'], name='log_of_code'),
+            index=models.Index(condition=models.Q(('code__in', ['4117', 'accepted', 'battery_low', 'changed_at_lock', 'clock_set', 'clock_wrong', 'forced', 'foreign', 'foreign_adopted', 'foreign_removed', 'gone', 'jammed', 'left_open', 'locked_out', 'offline', 'online', 'paired', 'remote_unlock', 'remove_failed', 'repaired', 'resolved', 'taken_over', 'tamper', 'unconfirmed', 'unheard', 'unpaired', 'write_failed'])), fields=['property', 'code', '-happened_at', '-id'], name='log_of_code'),
         ),
         migrations.AddConstraint(
             model_name='doorlogentry',

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from pms import connection, live
+from locks import lines
+from pms import connection
 from pms.adapters import Link, NotUnderstood, Subject, TellsLive, Tokens
 
 
@@ -51,6 +52,6 @@ def test_only_reservations_are_worth_reading():
 
 
 def test_the_pause_grows_to_a_minute_and_is_never_quite_the_same():
-    assert 0.25 <= live.pause_after(1) <= 0.5
-    assert all(30 <= live.pause_after(n) <= 60 for n in (8, 100, 10_000))
-    assert len({live.pause_after(5) for _ in range(10)}) > 1
+    assert 0.25 <= lines.pause_after(1) <= 0.5
+    assert all(30 <= lines.pause_after(n) <= 60 for n in (8, 100, 10_000))
+    assert len({lines.pause_after(5) for _ in range(10)}) > 1
