@@ -12,6 +12,7 @@ from rest_framework import mixins, serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from locks.api_events import EventsIn, EventsOut
 from locks.api_kit import (
     Id,
     Moment,
@@ -21,6 +22,11 @@ from locks.api_kit import (
     WallTime,
     utc_text,
 )
+from locks.bell import ring
+from locks.clock import database_now
+from locks.giving import give
+from locks.intake import BELL
+from locks.intake_models import Intake
 from locks.log_models import DoorLogEntry, Episode, LogCode
 from locks.models import Door, Lock, LockAccount, Property
 
@@ -280,7 +286,7 @@ class LogView(mixins.ListModelMixin, OfProperty):
     queryset = DoorLogEntry.objects.all()
     filters = LogFilters
     ordering = "-happened_at"
-    rights: ClassVar[Mapping[str, str]] = {"list": "SEE_LOG"}
+    rights: ClassVar[Mapping[str, str]] = {"list": "SEE_LOG", "create": "GIVE_EVENTS"}
 
     def get_queryset(self) -> QuerySet[DoorLogEntry]:
         rows = self.of_hotel(super().get_queryset())
@@ -291,6 +297,28 @@ class LogView(mixins.ListModelMixin, OfProperty):
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """List what happened at the doors, newest first."""
         return super().list(request, *args, **kwargs)
+
+    @extend_schema(request=EventsIn, responses={202: EventsOut})
+    def create(self, request: Request) -> Response:
+        """Give events of locks, at most 1,000 at a time. All are stored, or, where one is wrong, none.
+
+        They are in the log moments later. Giving the same again changes nothing.
+        """
+        body = EventsIn(data=request.data, context=self.get_serializer_context())
+        body.is_valid(raise_exception=True)
+        rows = body.validated_data["events"]
+        given = give(
+            list(enumerate(rows)),
+            property_id=self.hotel.pk,
+            source=Intake.Source.API,
+            now=database_now(),
+            whole=True,
+        )
+        if given.bad:
+            wrong = {f"events.{bad.line}.{bad.field}": [bad.fix] for bad in given.bad}
+            raise serializers.ValidationError(wrong)
+        ring(BELL)
+        return Response(EventsOut({"stored": given.taken}).data, status=202)
 
 
 class EpisodeOut(serializers.ModelSerializer[Episode]):

@@ -24,6 +24,7 @@ class Right(StrEnum):
     PAIR_LOCKS = "pair locks with doors"
     SERVICE_LOCKS = "read locks again and set their clocks"
     UNLOCK = "unlock doors from here"
+    GIVE_EVENTS = "give events of locks to the door log"
     CLEAR_FOREIGN = "keep or remove codes that are not Portal’s"
     SEE_SETTINGS = "see the connection to the PMS"
     CHANGE_SETTINGS = "change the settings of the property"
@@ -52,6 +53,7 @@ _TEAM = _EVERYONE | {
 _MANAGER = _TEAM | {
     Right.PAIR_LOCKS,
     Right.CLEAR_FOREIGN,
+    Right.GIVE_EVENTS,
     Right.CHANGE_SETTINGS,
     Right.CHANGE_INTEGRATIONS,
     Right.CHANGE_LOCK_SYSTEMS,

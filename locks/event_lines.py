@@ -1,0 +1,164 @@
+"""Events as others write them down, in a CSV or NDJSON file or a post to the API: read line by line, with what is wrong. Pure.
+
+``docs/locks.md`` describes the fields.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, TextIO
+
+from locks.drivers import EventType, Kind, LockEvent
+
+REQUIRED = ("lock", "type", "happened_at")
+FIELDS = (
+    *REQUIRED,
+    "event_id",
+    "kind",
+    "address",
+    "code",
+    "reason",
+    "battery",
+    "vendor_type",
+)
+LONGEST = {"event_id": 100, "address": 100, "code": 40, "reason": 40, "vendor_type": 40}
+LONGEST_LOCK = 100
+MADE_ID = "line-"
+AHEAD = timedelta(days=1)
+"""A lock's clock may be ahead by so much; what is later is a mistake of whoever wrote it down."""
+_TYPES = {type_.value: type_ for type_ in EventType}
+_KINDS: dict[str, Kind | None] = {kind.value: kind for kind in Kind} | {"": None}
+
+
+@dataclass(frozen=True, slots=True)
+class BadLine(Exception):
+    """A line that cannot be taken: which one, which field, and how to mend it. Never holds what stood in ``code``."""
+
+    line: int
+    field: str
+    fix: str
+
+    def __str__(self) -> str:
+        return f"Line {self.line}, {self.field}: {self.fix}"
+
+
+def event_of(row: Mapping[str, Any], *, line: int, latest: datetime) -> LockEvent:
+    """One event of the lock that the row names. Raises BadLine. ``latest`` is the end of what can have happened."""
+    if not row.keys() <= _KNOWN:
+        name = str(next(iter(row.keys() - _KNOWN)))[:40]
+        raise BadLine(line, name, f"There is no such field; the fields are {', '.join(FIELDS)}.")
+    lock, type_ = row.get("lock"), row.get("type")
+    if not isinstance(lock, str) or not lock or len(lock) > LONGEST_LOCK:
+        raise BadLine(line, "lock", "Give the lock system's id of the lock as text.")
+    known = _TYPES.get(type_) if isinstance(type_, str) else None
+    if known is None:
+        raise BadLine(line, "type", f"Give one of {', '.join(_TYPES)}.")
+    texts = {name: _text(row, name, line) for name in LONGEST}
+    kind = row.get("kind") or ""
+    if not isinstance(kind, str) or kind not in _KINDS:
+        raise BadLine(line, "kind", "Give door_code, smartkey or keycard, or leave it out.")
+    at = _moment(row.get("happened_at"), line, latest)
+    return LockEvent(
+        event_id=texts["event_id"] or _made_id(lock, known, at, texts),
+        lock_ref=lock,
+        type=known,
+        happened_at=at,
+        kind=_KINDS[kind],
+        address=texts["address"],
+        secret=texts["code"] or None,
+        reason=texts["reason"],
+        battery=_battery(row.get("battery"), line),
+        vendor_type=texts["vendor_type"],
+    )
+
+
+_KNOWN = frozenset(FIELDS)
+
+
+def _text(row: Mapping[str, Any], name: str, line: int) -> str:
+    value = row.get(name)
+    if value is None or value == "":
+        return ""
+    if not isinstance(value, str):
+        raise BadLine(line, name, "Give it as text, in quotes.")
+    if len(value) > LONGEST[name] or "\0" in value:
+        raise BadLine(line, name, f"Give at most {LONGEST[name]} characters.")
+    return value
+
+
+def _moment(value: Any, line: int, latest: datetime) -> datetime:
+    try:
+        at = datetime.fromisoformat(value)
+        if at.tzinfo is None:
+            raise ValueError
+        at = at.astimezone(UTC)
+    except (TypeError, ValueError, OverflowError):
+        fix = "Give date, time and offset from UTC, such as 2026-11-24T18:05:00Z."
+        raise BadLine(line, "happened_at", fix) from None
+    if at > latest:
+        raise BadLine(line, "happened_at", "This is in the future: check year and offset from UTC.")
+    return at
+
+
+def _battery(value: Any, line: int) -> int | None:
+    if value is None or value == "":
+        return None
+    try:
+        percent = int(value)
+    except (TypeError, ValueError):
+        percent = -1
+    if isinstance(value, bool | float) or not 0 <= percent <= 100:
+        raise BadLine(line, "battery", "Give whole percent from 0 to 100.")
+    return percent
+
+
+def _made_id(lock: str, type_: EventType, at: datetime, texts: Mapping[str, str]) -> str:
+    """An id for an event that came without one, the same when it comes again. What was typed is no part of it."""
+    parts = (lock, type_.value, at.isoformat(), texts["address"], texts["reason"])
+    said = "\0".join((*parts, texts["vendor_type"]))
+    return f"{MADE_ID}{hashlib.sha256(said.encode()).hexdigest()[:32]}"
+
+
+# Files ---------------------------------------------------------------------------------------------
+
+
+def rows_of_csv(file: TextIO) -> Iterator[tuple[int, Mapping[str, Any] | BadLine]]:
+    """Rows of a CSV file with a line of names, each with the number of its line."""
+    reader = csv.DictReader(file, restkey="", strict=True)
+    try:
+        missing = [name for name in REQUIRED if name not in (reader.fieldnames or ())]
+        if missing:
+            fix = f"The first line must name the columns; {', '.join(missing)} is missing."
+            yield 1, BadLine(1, missing[0], fix)
+            return
+        for row in reader:
+            line = reader.line_num
+            if "" in row:
+                yield line, BadLine(line, "line", "It has more values than the first line names.")
+            elif None in row.values():
+                yield line, BadLine(line, "line", "It has fewer values than the first line names.")
+            else:
+                yield line, row
+    except csv.Error:
+        line = reader.line_num
+        yield line, BadLine(line, "line", "The quotes are not closed as CSV wants it.")
+
+
+def rows_of_ndjson(file: TextIO) -> Iterator[tuple[int, Mapping[str, Any] | BadLine]]:
+    """Rows of a file with one JSON object a line, each with the number of its line; empty lines are nothing."""
+    for line, text in enumerate(file, start=1):
+        if not text.strip():
+            continue
+        try:
+            row = json.loads(text)
+        except (ValueError, RecursionError):
+            row = None
+        if isinstance(row, dict):
+            yield line, row
+        else:
+            yield line, BadLine(line, "line", "Give one JSON object a line, in braces.")
