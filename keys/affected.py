@@ -159,6 +159,7 @@ def made_by_hand(outage: Outage, *, now: datetime, seen_at: datetime) -> list[By
     keys = Key.objects.filter(
         property_id=outage.property_id,
         reservation=None,
+        backup=None,
         created_at__gte=outage.last_word_at,
         created_at__lte=until,
         revoked_at=None,

@@ -157,7 +157,8 @@ def _waiting(hotels: list[int], now: datetime) -> list[Waiting]:
 
 
 def _waiting_guests(ids: list[int]) -> list[Waiting]:
-    found = Assignment.objects.filter(pk__in=ids, **LIVE_GUEST).values_list(
+    guests = Assignment.objects.filter(pk__in=ids, key__backup=None, **LIVE_GUEST)
+    found = guests.values_list(
         "property_id",
         "credential__person_id",
         "door_id",

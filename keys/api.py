@@ -36,6 +36,7 @@ from keys.api_shapes import (
     RemovedOut,
     bits_of,
 )
+from keys.backup_models import BackupCode
 from keys.continuing import numbered
 from keys.explaining import DoorAnswer, explain_key, explain_keys
 from keys.models import Assignment, Key, KeychainDoor
@@ -309,6 +310,7 @@ def found(
     keys: QuerySet[Key], property_id: int, asked: Mapping[str, Any], now: datetime
 ) -> QuerySet[Key]:
     """The hotel's keys that were asked for; no condition makes the database read them all."""
+    keys = keys.filter(~Exists(BackupCode.objects.filter(key_id=OuterRef("pk"))))
     keys = _in_state(keys, asked.get("state", ""), now)
     keys = _waiting(keys, property_id, asked, now)
     if "door" in asked:

@@ -39,7 +39,7 @@ def preview(*, property: Property, now: datetime) -> GoingLive:  # noqa: A002
         )
     )
     by_hand = Key.objects.filter(
-        property=property, revoked_at=None, departed_at=None, ends_at__gt=now
+        property=property, backup=None, revoked_at=None, departed_at=None, ends_at__gt=now
     )
     bare = Door.objects.filter(property=property, archived_at=None, lock=None)
     return GoingLive(

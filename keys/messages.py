@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
@@ -219,13 +220,38 @@ def send_again(*, credential: Credential, by: Actor, now: datetime) -> list[Gues
     return made
 
 
+def send_backup(*, credential: Credential, to: Key, by: Actor, now: datetime) -> list[GuestMessage]:
+    """Send a backup code to the guest of the key that it was given for. Raises Refused when nothing true can be said."""
+    truth = truth_of(credential, why=Why.AGAIN, now=now)
+    if truth.told is None:
+        raise Refused("", truth.refusal)
+    main = Credential.objects.filter(key=to, person__is_main=True).select_related("person__guest")
+    whose, made = main.first(), []
+    with transaction.atomic():
+        list(Credential.objects.select_for_update(no_key=True).filter(pk=credential.pk))
+        for name in BY[Channels(credential.key.property.guest_channels)]:
+            address = address_of(whose, name) if whose else ""
+            mine = _to(credential, name)
+            if not address or mine.exists():
+                continue
+            row = _row(truth, name, address, Why.AGAIN, 1, now=now, asked_by=by.label)
+            row.key = to
+            row.save()
+            made.append(row)
+        if not made and not GuestMessage.objects.filter(credential=credential).exists():
+            raise Refused("", "No e-mail address and no telephone number of this guest is known.")
+        bump([credential.property_id])
+        transaction.on_commit(partial(ring, "keys.tasks.message_guests"))
+    return made
+
+
 # Sending --------------------------------------------------------------------------------------------
 
 
 def send_due(*, now: datetime) -> int:
     """Send what is due. Returns how many messages went out."""
     rows = GuestMessage.objects.filter(next_try_at__lte=now).select_related(
-        "credential__key__property", "credential__person__guest"
+        "key", "credential__key__property", "credential__person__guest"
     )
     return sum(_sent(row, now) for row in rows.order_by("next_try_at", "id")[:ONE_LOOK])
 
@@ -239,11 +265,14 @@ def _sent(row: GuestMessage, now: datetime) -> bool:
     if truth.told is None or row.credential.revision != row.revision or truth.doors != row.doors:
         _settle(row, state=State.DROPPED, problem="no longer true when it was to be sent")
         return False
-    text = message_words.text(truth.told)
+    told = truth.told
+    if row.key_id != row.credential.key_id:  # a backup code, which lasts longer than the stay
+        told = replace(told, ends_at=min(told.ends_at, row.key.over_at))
+    text = message_words.text(told)
     try:
         channel(row.channel).send(
             to=row.address,
-            subject=message_words.subject(truth.told),
+            subject=message_words.subject(told),
             text=text,
             once=f"portal-{row.pk}",
         )

@@ -6,6 +6,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Coalesce, Least
 
+from keys.backup_models import BackupCode  # noqa: F401 - so that Django knows it
 from keys.bulk_models import BulkChange, BulkRow
 from keys.recovery_models import Recovery, RecoveryRow, SupportRequest
 from keys.rules import Hold, Permission, Waits

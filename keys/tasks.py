@@ -9,7 +9,17 @@ from collections.abc import Callable, Iterable
 from celery import shared_task
 from django.conf import settings
 
-from keys import alerts, bulk, delivery, errands, following, messages, pms_codes, recovering
+from keys import (
+    alerts,
+    backups,
+    bulk,
+    delivery,
+    errands,
+    following,
+    messages,
+    pms_codes,
+    recovering,
+)
 from locks.bell import ring
 from locks.clock import database_now
 
@@ -26,6 +36,12 @@ def look_now() -> None:
 def run_errands() -> None:
     """Carry out what staff asked of single locks."""
     errands.run_due()
+
+
+@shared_task
+def keep_backup_codes() -> None:
+    """Keep backup codes on the locks of rooms, and end those whose guest has left."""
+    backups.keep(now=database_now())
 
 
 @shared_task

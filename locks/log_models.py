@@ -73,6 +73,7 @@ class LogCode(models.TextChoices):
     FOREIGN_REMOVED = "foreign_removed", "Unknown credential removed"
     FOREIGN_ADOPTED = "foreign_adopted", "Unknown credential made a key"
     REMOTE_UNLOCK = "remote_unlock", "Unlock from Portal"
+    BACKUP_GIVEN = "backup_given", "Backup code given"
     CLOCK_SET = "clock_set", "Clock set right"
     UNLOCKED = "unlocked", "Unlocked"
     LOCKED = "locked", "Locked"

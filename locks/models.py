@@ -93,6 +93,12 @@ class Property(Tracked):
         validators=[MaxValueValidator(240)],
     )
     code_length = models.PositiveSmallIntegerField("Digits of a random Door Code", default=6)
+    backup_codes = models.PositiveSmallIntegerField(
+        "Backup codes kept on the lock of each room",
+        default=0,
+        validators=[MaxValueValidator(5)],
+        help_text="For a guest whose own code does not get to the lock. Each takes a place of the lock’s memory.",
+    )
     common_doors = models.CharField(
         "Common doors that no room is linked to",
         max_length=4,
@@ -134,6 +140,7 @@ class Property(Tracked):
             models.CheckConstraint(
                 condition=Q(write_lead_minutes__lte=240), name="lead_at_most_4_h"
             ),
+            models.CheckConstraint(condition=Q(backup_codes__lte=5), name="backup_codes_at_most_5"),
         ]
 
     def __str__(self) -> str:

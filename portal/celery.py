@@ -32,6 +32,7 @@ def set_schedule(sender: Celery, **_: object) -> None:
         for name, task, every in (
             ("deliver what is due", "keys.tasks.look_now", settings.SWEEP_EVERY_S),
             ("do what staff asked of locks", "keys.tasks.run_errands", settings.SWEEP_EVERY_S),
+            ("keep backup codes", "keys.tasks.keep_backup_codes", 30.0),
             ("follow reservations", "keys.tasks.follow_reservations", settings.SWEEP_EVERY_S),
             ("work off recoveries", "keys.tasks.recover", settings.SWEEP_EVERY_S),
             ("work off changes of many keys", "keys.tasks.change_keys", settings.SWEEP_EVERY_S),

@@ -10,6 +10,7 @@ from django.db import connection, transaction
 from django.db.models import Max
 from django.db.utils import IntegrityError
 
+from keys.backup_models import BackupCode
 from keys.models import (
     Assignment,
     BulkChange,
@@ -187,6 +188,16 @@ class Hotel:
             self._keep(key.people.get().guest)
             self._keep(Continuation.objects.create(property=self.hotel, key=key, reservation=stay))
             self._keep(
+                BackupCode.objects.create(
+                    property=self.hotel,
+                    door=lock.door,
+                    key=key,
+                    made_at=self.at,
+                    given_for=key,
+                    given_at=self.at,
+                )
+            )
+            self._keep(
                 GuestMessage.objects.create(
                     property=self.hotel,
                     key=key,
@@ -267,6 +278,7 @@ def test_every_row_that_points_into_its_hotel_looks_when_it_is_saved():
         *(Recovery, RecoveryRow, SupportRequest, BulkRow),
         *(KeychainDoor, Credential, Assignment, ApiToken, WebhookEvent, AlertPreference, AlertMail),
         *(GuestMessage, WriteBack, SlotUse, VendorId, ForeignCode, Errand, Continuation, Discovery),
+        BackupCode,
     }
     assert all(issubclass(model, OneHotel) for model, _ in POINTERS)
     parents = {field.related_model for _, field in POINTERS}

@@ -29,7 +29,7 @@ COUNTS = 5_000
 """What a step of the counts may read, which stop at a thousand keys."""
 ALL_THAT_WAIT = SIZE // 8
 """Filters by what waits, and an outage, may read all keys that are not over, but never the others."""
-WHOLE = ("pending=", "waits=", "affected", "outages/")
+WHOLE = ("pending=", "waits=", "affected", "outages/", "forecast")
 BIG = re.compile(
     "keys_(recoveryrow|bulkrow|key|person|guest|keychaindoor|credential|assignment)$|locks_doorlogentry|pms_reservation"
 )
@@ -130,6 +130,11 @@ PORTAL = [
     "/doors/?q=Room+2",
     "/alerts/",
     "/alerts/?show=past",
+    "/locks/ghosts/",
+    "/locks/foreign/",
+    "/locks/backups/",
+    "/locks/forecast/",
+    "/locks/{lock}/",
     "/log/",
     "/log/?code=4117",
     "/log/?code=unlocked",
@@ -192,6 +197,7 @@ def filled(address: str, crowd: Crowd) -> str:
     hotel = crowd.property
     return address.format(
         door=Door.objects.filter(property=hotel).order_by("id")[17].pk,
+        lock=Door.objects.filter(property=hotel).order_by("id")[17].lock.pk,
         key=Key.objects.filter(property=hotel).order_by("starts_at")[SIZE // 2].pk,
         outage=Outage.objects.get(property=hotel).pk,
         integration=Integration.objects.get(property=hotel).pk,

@@ -11,6 +11,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
+from keys.backup_models import BackupCode
 from keys.models import Assignment, KeychainDoor, Recovery, RecoveryRow, SupportRequest
 from keys.rules import Permission
 from locks import doorlog
@@ -37,6 +38,7 @@ PORTAL = {
     "/locks/ghosts/": 10,
     "/locks/foreign/": 10,
     "/locks/forecast/": 12,
+    "/locks/backups/": 10,
     "/log/": 10,
     "/alerts/": 8,
     "/alerts/?show=past": 8,
@@ -172,6 +174,7 @@ class House:
         Assignment.objects.filter(pk=place.pk).update(
             waits="someone", headline="still_on_lock", headline_since=now()
         )
+        self._backup(lock.door, key)
         at = doorlog.Line(
             self.hotel.pk, lock.door_id, lock.pk, now(), now(), "portal", "written", key_id=key.pk
         )
@@ -184,6 +187,17 @@ class House:
             key_id=key.pk,
             cause="lock_unreachable",
             opened_at=now(),
+        )
+
+    def _backup(self, door, given_for) -> None:
+        standby = factories.key_for(door, guest="Backup code")
+        BackupCode.objects.create(
+            property=self.hotel,
+            door=door,
+            key=standby,
+            made_at=now(),
+            given_for=given_for,
+            given_at=now(),
         )
 
     def _alerts(self, member) -> None:

@@ -57,6 +57,17 @@ class Migration(migrations.Migration):
             ],
         ),
         migrations.CreateModel(
+            name='BackupCode',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('made_at', models.DateTimeField()),
+                ('given_by', models.CharField(blank=True, default='', max_length=120)),
+                ('given_at', models.DateTimeField(null=True)),
+                ('because', models.CharField(blank=True, default='', max_length=200)),
+                ('rotated_at', models.DateTimeField(null=True)),
+            ],
+        ),
+        migrations.CreateModel(
             name='BulkChange',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),

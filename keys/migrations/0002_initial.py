@@ -108,6 +108,16 @@ class Migration(migrations.Migration):
             field=models.ForeignKey(db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='assignments', to='locks.writer'),
         ),
         migrations.AddField(
+            model_name='backupcode',
+            name='door',
+            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='backup_codes', to='locks.door'),
+        ),
+        migrations.AddField(
+            model_name='backupcode',
+            name='property',
+            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='locks.property'),
+        ),
+        migrations.AddField(
             model_name='bulkchange',
             name='property',
             field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='locks.property'),

@@ -101,6 +101,16 @@ class Migration(migrations.Migration):
             field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='keys.key'),
         ),
         migrations.AddField(
+            model_name='backupcode',
+            name='given_for',
+            field=models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='backups_given', to='keys.key'),
+        ),
+        migrations.AddField(
+            model_name='backupcode',
+            name='key',
+            field=models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, related_name='backup', to='keys.key'),
+        ),
+        migrations.AddField(
             model_name='assignment',
             name='key',
             field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='assignments', to='keys.key'),
@@ -284,6 +294,26 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='bulkrow',
             constraint=models.UniqueConstraint(fields=('change', 'key'), name='key_once_per_bulk_change'),
+        ),
+        migrations.AddIndex(
+            model_name='backupcode',
+            index=models.Index(condition=models.Q(('given_for', None), ('rotated_at', None)), fields=['door'], name='backups_at_hand'),
+        ),
+        migrations.AddIndex(
+            model_name='backupcode',
+            index=models.Index(condition=models.Q(('given_at__isnull', False)), fields=['property', '-given_at', '-id'], name='backups_given_by_time'),
+        ),
+        migrations.AddIndex(
+            model_name='backupcode',
+            index=models.Index(condition=models.Q(('given_at__isnull', False), ('rotated_at', None)), fields=['given_at'], name='backups_to_rotate'),
+        ),
+        migrations.AddConstraint(
+            model_name='backupcode',
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(('given_at', None), ('given_for', None)), models.Q(('given_at__isnull', False), ('given_for__isnull', False)), _connector='OR'), name='backup_given_has_a_time'),
+        ),
+        migrations.AddConstraint(
+            model_name='backupcode',
+            constraint=models.UniqueConstraint(condition=models.Q(('given_for__isnull', False), ('rotated_at', None)), fields=('given_for', 'door'), name='one_backup_per_guest_and_door'),
         ),
         migrations.AddIndex(
             model_name='keychaindoor',

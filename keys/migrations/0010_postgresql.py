@@ -31,6 +31,9 @@ class Migration(migrations.Migration):
         *same_hotel(
             "keys_continuation", key_id="keys_key", reservation_id="pms_reservation"
         ),
+        *same_hotel(
+            "keys_backupcode", door_id="locks_door", key_id="keys_key", given_for_id="keys_key"
+        ),
         *same_hotel("keys_person", key_id="keys_key", guest_id="keys_guest"),
         *same_hotel(
             "keys_keychaindoor", key_id="keys_key", door_id="locks_door", outage_id="pms_outage"

@@ -84,6 +84,10 @@ class Migration(migrations.Migration):
             model_name='property',
             constraint=models.CheckConstraint(condition=models.Q(('write_lead_minutes__lte', 240)), name='lead_at_most_4_h'),
         ),
+        migrations.AddConstraint(
+            model_name='property',
+            constraint=models.CheckConstraint(condition=models.Q(('backup_codes__lte', 5)), name='backup_codes_at_most_5'),
+        ),
         migrations.AddField(
             model_name='lockaccount',
             name='property',
@@ -251,7 +255,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='doorlogentry',
-            index=models.Index(condition=models.Q(('code__in', ['4117', 'accepted', 'battery_low', 'changed_at_lock', 'clock_set', 'clock_wrong', 'forced', 'foreign', 'foreign_adopted', 'foreign_removed', 'gone', 'jammed', 'left_open', 'locked_out', 'offline', 'online', 'paired', 'remote_unlock', 'remove_failed', 'repaired', 'resolved', 'taken_over', 'tamper', 'unconfirmed', 'unheard', 'unpaired', 'write_failed'])), fields=['property', 'code', '-happened_at', '-id'], name='log_of_code'),
+            index=models.Index(condition=models.Q(('code__in', ['4117', 'accepted', 'backup_given', 'battery_low', 'changed_at_lock', 'clock_set', 'clock_wrong', 'forced', 'foreign', 'foreign_adopted', 'foreign_removed', 'gone', 'jammed', 'left_open', 'locked_out', 'offline', 'online', 'paired', 'remote_unlock', 'remove_failed', 'repaired', 'resolved', 'taken_over', 'tamper', 'unconfirmed', 'unheard', 'unpaired', 'write_failed'])), fields=['property', 'code', '-happened_at', '-id'], name='log_of_code'),
         ),
         migrations.AddConstraint(
             model_name='doorlogentry',

@@ -109,6 +109,7 @@ class PropertyForm(forms.ModelForm):  # type: ignore[type-arg]
             "departure_time",
             "after_outage",
             "write_lead_minutes",
+            "backup_codes",
             "common_doors",
             "code_length",
             "reopened_code",

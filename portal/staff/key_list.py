@@ -14,6 +14,7 @@ from django.db import connection
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.db.models.functions import Lower
 
+from keys.backup_models import BackupCode
 from keys.continuing import numbered
 from keys.models import Assignment, Key, KeychainDoor
 from keys.rules import Hold, Waits
@@ -100,11 +101,17 @@ def understand(text: str, *, property_id: int) -> Search:
     return Search(typed, f"guests named like “{typed}”", matches=Q(label__icontains=typed))
 
 
+def guests_keys(property_id: int) -> QuerySet[Key]:
+    """The keys of a property, without those that hold its backup codes."""
+    backup = BackupCode.objects.filter(key_id=OuterRef("pk"))
+    return Key.objects.filter(~Exists(backup), property_id=property_id)
+
+
 def keys_of(
     *, property_id: int, group: Group | None, search: Search, after: str, now: datetime
 ) -> Page[Key]:
     """One page of keys; without a group all that match the search, latest arrival first."""
-    keys = Key.objects.filter(property_id=property_id).select_related("reservation")
+    keys = guests_keys(property_id).select_related("reservation")
     if search.matches is not None:
         keys = keys.filter(search.matches)
     if group is None:
@@ -156,7 +163,7 @@ def ids_of(
     if pending is not None:
         rows = waiting(property_id=property_id, pending=pending)
         return list(rows.order_by("starts_at", "key_id").values_list("key_id", flat=True)[:most])
-    keys: QuerySet[Key] = Key.objects.filter(property_id=property_id)
+    keys = guests_keys(property_id)
     if search.matches is not None:
         keys = keys.filter(search.matches)
     by = "-starts_at" if group is None else ORDER[group]
@@ -166,7 +173,7 @@ def ids_of(
 
 def counts(*, property_id: int, now: datetime) -> dict[str, str]:
     """How many keys are in each group and wait for each thing, "999+" beyond that: one statement for all."""
-    keys = Key.objects.filter(property_id=property_id)
+    keys = guests_keys(property_id)
     texts: dict[str, str] = {}
     params: list[Any] = []
     for group in (Group.CURRENT, Group.UPCOMING):
@@ -210,4 +217,5 @@ def _kind(pending: Pending) -> Q:
 
 
 def _waiting(property_id: int, pending: Pending) -> QuerySet[Assignment]:
-    return Assignment.objects.filter(_kind(pending), property_id=property_id)
+    backup = BackupCode.objects.filter(key_id=OuterRef("key_id"))
+    return Assignment.objects.filter(_kind(pending), ~Exists(backup), property_id=property_id)

@@ -15,6 +15,7 @@ from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_GET, require_POST
 
 from keys import releasing, wording
+from keys.backup_models import BackupCode
 from keys.explaining import KeyAnswer, explain_key, explain_keys
 from keys.models import Credential, Key
 from keys.pms_codes import shown_in_pms
@@ -153,6 +154,7 @@ def key_context(request: StaffRequest, key: Key) -> dict[str, Any]:
         "key": key,
         "answer": explain_key(key=key, now=at),
         "shown_in_pms": shown_in_pms(key, now=at),
+        "backups": list(BackupCode.objects.filter(given_for=key, rotated_at=None)),
         "people": [(person, credentials.get(person.pk, [])) for person in people],
         "story": story[: None if whole else happenings.SHOWN],
         "more_story": not whole and len(story) > happenings.SHOWN,

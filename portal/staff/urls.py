@@ -10,6 +10,7 @@ from portal.staff import (
     account,
     alerts,
     api_tokens,
+    backup_codes,
     bulk,
     discoveries,
     doors,
@@ -107,6 +108,7 @@ urlpatterns = [
         key_doors.remove_door,
         name="remove_key_door",
     ),
+    path("keys/<int:key_id>/doors/<int:door_id>/backup/", backup_codes.give, name="give_backup"),
     path("keys/<int:key_id>/codes/<int:credential_id>/", keys.show_code, name="show_code"),
     path(
         "keys/<int:key_id>/codes/<int:credential_id>/regenerate/",
@@ -132,6 +134,7 @@ urlpatterns = [
     path("locks/foreign/", foreign.foreign_list, name="foreign_codes"),
     path("locks/foreign/<int:foreign_id>/adopt/", foreign.adopt_foreign, name="adopt_foreign"),
     path("locks/foreign/<int:foreign_id>/remove/", foreign.remove_foreign, name="remove_foreign"),
+    path("locks/backups/", backup_codes.ledger, name="backup_codes"),
     path("locks/<int:lock_id>/", locks.lock_page, name="lock"),
     path("locks/<int:lock_id>/read/", locks.read_lock, name="read_lock"),
     path("locks/<int:lock_id>/clock/", locks.sync_clock, name="sync_clock"),

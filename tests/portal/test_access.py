@@ -54,6 +54,8 @@ TABLE: dict[str, tuple[Right | str, str, tuple[str, ...]]] = {
     "edit_key_door": (Right.SWITCH_DOORS, "GET", ("key_id", "door_id:chained")),
     "try_key_door": (Right.SWITCH_DOORS, "POST", ("key_id", "door_id:chained")),
     "remove_key_door": (Right.EDIT_KEYS, "GET", ("key_id", "door_id:chained")),
+    "give_backup": (Right.EDIT_KEYS, "GET", ("key_id", "door_id:chained")),
+    "backup_codes": (Right.SEE_KEYS, "GET", ()),
     "show_code": (Right.SEE_CODES, "POST", ("key_id", "credential_id")),
     "send_code": (Right.EDIT_KEYS, "POST", ("key_id", "credential_id")),
     "regenerate": (Right.EDIT_KEYS, "GET", ("key_id", "credential_id")),
