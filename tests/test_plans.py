@@ -14,7 +14,7 @@ from django.test.utils import CaptureQueriesContext
 
 from keys import alerts, messages
 from keys.models import BulkChange, Key, Recovery
-from locks.models import Door
+from locks.models import Door, LockAccount
 from pms.models import Integration, Outage, Room
 from portal.models import Role
 from portal.tokens import make_token
@@ -151,6 +151,8 @@ PORTAL = [
     "/keys/recoveries/{recovery}/?state=failed",
     "/keys/{key}/",
     "/doors/{door}/",
+    "/settings/lock-systems/",
+    "/settings/lock-systems/{account}/disconnect/",
     "/settings/integrations/",
     "/settings/integrations/{integration}/rooms/",
     "/settings/integrations/{integration}/rooms/?unmapped=1",
@@ -201,6 +203,7 @@ def filled(address: str, crowd: Crowd) -> str:
         key=Key.objects.filter(property=hotel).order_by("starts_at")[SIZE // 2].pk,
         outage=Outage.objects.get(property=hotel).pk,
         integration=Integration.objects.get(property=hotel).pk,
+        account=LockAccount.objects.filter(property=hotel).order_by("id")[0].pk,
         room=Room.objects.filter(property=hotel).order_by("id")[17].pk,
         change=BulkChange.objects.get(property=hotel).pk,
         recovery=Recovery.objects.get(property=hotel).pk,

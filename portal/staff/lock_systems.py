@@ -16,7 +16,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from keys.models import Assignment
 from keys.rules import Hold
-from locks import accounts, discovering
+from locks import accounts, discovering, hooks
 from locks.account_words import offered, remedy_of, title_of
 from locks.accounts import NotConnected
 from locks.models import Lock, LockAccount
@@ -121,6 +121,7 @@ def reconnect_locks(request: StaffRequest, account_id: int) -> HttpResponseBase:
             messages.success(request, text, extra_tags="")
             return redirect("lock_systems")
     context = {"form": form, "name": row.name, "account": row, "vendor": title_of(row.driver)}
+    context["hook"] = hooks.address_of(row)
     return render(request, "staff/connect_locks.html", context)
 
 
@@ -159,7 +160,10 @@ def _what_stays(row: LockAccount, at: datetime) -> dict[str, Any]:
     """What a disconnect leaves as it is, in numbers that stop at a thousand."""
     locks = Lock.objects.filter(account=row)
     there = Assignment.objects.filter(
-        lock__account=row, property_id=row.property_id, written_revision__isnull=False
+        lock__account=row,
+        property_id=row.property_id,
+        reserved_digest__isnull=False,
+        written_revision__isnull=False,
     )
     must_go = there.filter(headline__in=MUST_GO)
     lasting = there.filter(lock__native_window=False, ends_at__gt=at)

@@ -16,7 +16,7 @@ from django.urls import reverse
 from keys import alerts, delivery, issuing, provisioning
 from keys.models import Assignment
 from keys.telling_models import Alert
-from locks import accounts, discovering, listening
+from locks import accounts, discovering, hooks, listening
 from locks.models import Door, Gateway, Lock, LockAccount
 from portal import alert_mails
 from portal.models import AlertPreference, Role
@@ -227,6 +227,7 @@ def test_reconnect_keeps_locks_and_asks_only_for_what_is_not_kept(owner, ttlock)
     page = owner.get(f"{LIST}{account.pk}/reconnect/")
     assert value_of(page, "client_id") == CLIENT_ID
     assert CLIENT_SECRET not in page.content.decode()
+    assert hooks.address_of(account) in page.content.decode()
     typed = to_ttlock(ttlock, client_secret="")
     said = owner.post(f"{LIST}{account.pk}/reconnect/", typed, follow=True)
     assert "Garden is connected." in text_of(said)
