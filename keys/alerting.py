@@ -33,6 +33,7 @@ BECAUSE: dict[str, str] = {
     Hold.LOCK_FULL: "its lock is full",
     Hold.REFUSED_BY_LOCK: "its lock refused the code",
     Hold.NOT_CONFIRMED: "its lock has not confirmed the code",
+    Hold.AT_WORK: "the lock system has it and is still at work",
     Hold.RETRYING: "writing has not succeeded yet",
 }
 REMEDIES: dict[str, str] = {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -10,31 +9,22 @@ from functools import partial
 from typing import NamedTuple
 
 from django.conf import settings
-from django.db import transaction
 
-from keys import allocation
+from keys.consequences import what_follows
 from keys.desk import Desk
 from keys.facts import Row, answer, is_over
-from keys.keychain import locked
 from keys.leases import Grip
 from keys.ledger import Batch
 from keys.lock_calls import LockCalls
-from keys.models import Credential, Key
 from keys.outcomes import UNREACHABLE, Pace, after, handle, has_slots, noted, place_of
-from keys.provisioning import back_online, make_space, out_of_reach, space_again
-from keys.refusal import Refused
+from keys.provisioning import back_online, out_of_reach, space_again
 from keys.rules import Action, OnLock
 from locks import doorlog, slots
 from locks.doorlog import retry_delay
-from locks.drivers import Cause, Grant, Kind, LockError, Outcome, Result, Retry, Scope
-from locks.history import SYSTEM, acting
-from locks.models import Door
+from locks.drivers import Cause, Grant, Kind, LockError, Outcome, Proof, Result, Retry, Scope
 
-REACHED = {Result.CONFIRMED, Result.ACCEPTED}
-DRAWS = 5
-"""So often another code is drawn because a lock says duplicate; then a person has to look."""
-
-
+OPEN = {OnLock.UNKNOWN, OnLock.ACCEPTED}
+"""What must be read before anything is sent again."""
 NO_PLACE_LEFT = Outcome(
     result=Result.FAILED,
     error=LockError(cause=Cause.NO_SPACE, retry=Retry.AFTER_CHANGE, scope=Scope.LOCK),
@@ -64,7 +54,7 @@ class Attempts:
         attempts: list[Attempt] = []
         for told in (answer(row, now=now) for row in rows):
             if told.decision.action in {Action.WRITE, Action.REMOVE}:
-                if told.facts.on_lock is not OnLock.UNKNOWN:
+                if told.facts.on_lock not in OPEN:
                     attempts.append(Attempt(told.row, told.decision.action))
                 continue
             noted(seen=told.row, row=told.row, grip=grip, now=now).add_to(waiting)
@@ -167,15 +157,47 @@ class Attempts:
                 now=now,
             )
             verdict.add_to(batch)
-            if outcome.error is not None and outcome.error.cause is Cause.DUPLICATE_CODE:
-                batch.before.append(partial(_draw_another, each.row, now))
-            if each.action is Action.WRITE and _is_full(outcome):
-                batch.effects.append(partial(make_space, each.row, now=now))
-                batch.locks.add(each.row.lock_id or 0)
-            if outcome.error is not None and outcome.error.scope is not Scope.CREDENTIAL:
-                wider = outcome.error
-        _believe(sent, outcomes, wider, batch, now)
+            if outcome.error is not None:
+                writes = each.action is Action.WRITE
+                what_follows(each.row, outcome.error, batch, writes=writes, now=now)
+                if outcome.error.scope is not Scope.CREDENTIAL:
+                    wider = outcome.error
+        self._believe(sent, outcomes, wider, batch, now)
         return wider
+
+    def _believe(
+        self,
+        sent: Sequence[Attempt],
+        outcomes: Sequence[Outcome],
+        wider: LockError | None,
+        batch: Batch,
+        now: datetime,
+    ) -> None:
+        """What the answers say of the lock. That its vendor took something, or knows something, says nothing of it."""
+        row = sent[0].row
+        lock_id = row.lock_id or 0
+        by_lock = self.calls.driver(row.account_id or 0).capabilities.read_back
+        results = {outcome.result for outcome in outcomes}
+        reached = any(
+            outcome.result is Result.CONFIRMED and (by_lock or outcome.proof is Proof.ACKNOWLEDGED)
+            for outcome in outcomes
+        )
+        if results & {Result.UNKNOWN, Result.ACCEPTED}:
+            batch.effects.append(partial(doorlog.must_read_back, lock_ids=[lock_id], now=now))
+        if reached and (not row.lock_online or row.gateway_online is False):
+            batch.effects.append(partial(back_online, lock_id=lock_id, now=now))
+            batch.locks.add(lock_id)
+            batch.writers |= {row.writer_id or 0} if row.gateway_online is False else set()
+        if sent[0].action is Action.REMOVE and Result.CONFIRMED in results:
+            batch.effects.append(partial(space_again, lock_ids=[lock_id], now=now))
+            batch.locks.add(lock_id)
+        if wider is not None and wider.cause in UNREACHABLE:
+            gateway = wider.cause is Cause.GATEWAY_UNREACHABLE
+            gone = partial(
+                out_of_reach, lock_id=lock_id, writer_id=row.writer_id, gateway=gateway, now=now
+            )
+            batch.effects.insert(0, gone)
+            batch.writers |= {row.writer_id or 0} if gateway else set()
 
     def _put_off(
         self,
@@ -209,47 +231,8 @@ class Attempts:
             noted(seen=each.row, row=row, grip=grip, now=now).add_to(batch)
 
 
-def _believe(
-    sent: Sequence[Attempt],
-    outcomes: Sequence[Outcome],
-    wider: LockError | None,
-    batch: Batch,
-    now: datetime,
-) -> None:
-    row = sent[0].row
-    lock_id = row.lock_id or 0
-    results = {outcome.result for outcome in outcomes}
-    if results & {Result.UNKNOWN, Result.ACCEPTED}:
-        batch.effects.append(partial(doorlog.must_read_back, lock_ids=[lock_id], now=now))
-    if results & REACHED and (not row.lock_online or row.gateway_online is False):
-        batch.effects.append(partial(back_online, lock_id=lock_id, now=now))
-        batch.locks.add(lock_id)
-        batch.writers |= {row.writer_id or 0} if row.gateway_online is False else set()
-    if sent[0].action is Action.REMOVE and Result.CONFIRMED in results:
-        batch.effects.append(partial(space_again, lock_ids=[lock_id], now=now))
-        batch.locks.add(lock_id)
-    if wider is None:
-        return
-    if wider.cause in UNREACHABLE:
-        gateway = wider.cause is Cause.GATEWAY_UNREACHABLE
-        gone = partial(
-            out_of_reach, lock_id=lock_id, writer_id=row.writer_id, gateway=gateway, now=now
-        )
-        batch.effects.insert(0, gone)
-        batch.writers |= {row.writer_id or 0} if gateway else set()
-    if wider.scope is Scope.ACCOUNT and wider.retry is Retry.NEVER:
-        text = wider.vendor_text or "The lock system refused the account."
-        batch.effects.append(
-            partial(doorlog.account_broken, account_id=row.account_id or 0, problem=text, now=now)
-        )
-
-
 def _without_place(row: Row) -> bool:
     return has_slots(row) and not row.address
-
-
-def _is_full(outcome: Outcome) -> bool:
-    return outcome.error is not None and outcome.error.cause is Cause.NO_SPACE
 
 
 def _order(attempt: Attempt) -> tuple[int, datetime, int]:
@@ -269,18 +252,3 @@ def _grant(row: Row, secret: str) -> Grant:
         ends_at=row.ends_at,
         address=row.address,
     )
-
-
-def _draw_another(row: Row, now: datetime) -> None:
-    """A lock holds this code already, unknown to us: draw another for all doors of the key, unless it is Strict.
-
-    Before the outcome is settled, so that a worker that dies between the two leaves an outcome to be learnt.
-    """
-    if row.tries >= DRAWS or row.kind != Kind.DOOR_CODE:
-        return
-    because = SYSTEM.because("the lock already holds this code")
-    with contextlib.suppress(Refused), transaction.atomic(), acting(because):
-        locked(Key(pk=row.key_id))
-        credentials = Credential.objects.select_for_update(of=("self",), no_key=True)
-        credential = credentials.select_related("key__property").get(pk=row.credential_id)
-        allocation.replace(credential=credential, because=Door.objects.get(pk=row.door_id), now=now)

@@ -60,6 +60,8 @@ def limits_from_settings() -> Limits:
             soon=settings.RETRY_SOON_S,
             offline=settings.RETRY_OFFLINE_S[0],
             unsure=min(settings.RETRY_SOON_S[0], 2.0),
+            patience=settings.ACCEPTED_PATIENCE_S,
+            grace=settings.OVERDUE_GRACE_S,
         ),
     )
 

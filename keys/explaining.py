@@ -33,6 +33,7 @@ from pms.models import Reservation
 PROOFS = {
     "asked": "asked",
     "accepted": "accepted by the lock system",
+    "book": "in the lock system’s book, not read from the lock",
     "acknowledged": "acknowledged by the lock",
     "read_back": "read back from the lock",
     "used": "used at the door",
@@ -314,7 +315,8 @@ def _scene(key: Key, door: KeychainDoor, row: Row, told: Answer, now: datetime) 
         check_in=CHECK_INS[key.property.check_in_rule],
         opens_at=opens_at,
         ends_at=row.ends_at,
-        retry_at=row.lock_next_try_at if unreachable else row.retry_at,
+        retry_at=times_of(row).retry_at if unreachable else row.retry_at,
+        accepted_at=row.accepted_at,
         tries=row.tries,
         lead_minutes=row.lead_minutes,
         offline_since=offline.offline_since if offline else None,
@@ -341,6 +343,7 @@ def _reason(
         Hold.STILL_ON_LOCK: door.permission_since,
         Hold.REMOVAL_PENDING: scene.ends_at if told.facts.phase is Phase.OVER else None,
         Hold.CHECK_IN_UNKNOWN: scene.last_word_at,
+        Hold.AT_WORK: scene.accepted_at,
         Hold.GATEWAY_OFFLINE: scene.offline_since,
         Hold.LOCK_OFFLINE: scene.offline_since,
     }

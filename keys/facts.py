@@ -16,6 +16,7 @@ from psycopg.types.datetime import TimestamptzLoader
 
 from keys.models import Assignment
 from keys.rules import (
+    Action,
     CheckIn,
     Decision,
     Facts,
@@ -49,6 +50,8 @@ class Row(NamedTuple):
     revision: int
     sent_revision: int | None
     written_revision: int | None
+    accepted_at: datetime | None
+    accepted_removal: bool
     refused_revision: int | None
     address: str
     problem: str
@@ -123,6 +126,8 @@ COLUMNS: tuple[str | Case, ...] = (
     "revision",
     "sent_revision",
     "written_revision",
+    "accepted_at",
+    "accepted_removal",
     "refused_revision",
     "address",
     "problem",
@@ -204,6 +209,8 @@ def is_over(row: Row) -> bool:
 def times_of(row: Row) -> Times:
     """The moments that count for this row; offline locks are retried on the lock's schedule, not the credential's.
 
+    What a lock system has in hand is looked up in its book, which has a schedule of its own.
+
     A lead begins no sooner than the guest before has left, and is no reason to open later than at the start.
     """
     opens_at, lead_at = None, None
@@ -213,14 +220,15 @@ def times_of(row: Row) -> Times:
         if row.busy_until is not None and row.busy_until > opens_at:
             opens_at = min(row.busy_until, row.starts_at)
     unreachable = row.lock_online is False or row.gateway_online is False
-    retry_at = row.lock_next_try_at if unreachable else row.retry_at
+    in_hand = row.accepted_at is not None
+    retry_at = row.lock_next_try_at if unreachable and not in_hand else row.retry_at
     return Times(row.starts_at, row.ends_at, opens_at, retry_at, lead_at)
 
 
 def on_lock(row: Row) -> OnLock:
     """What the lock is known to hold of this credential."""
     if row.sent_revision is not None:
-        return OnLock.UNKNOWN
+        return OnLock.UNKNOWN if row.accepted_at is None else OnLock.ACCEPTED
     if row.written_revision is None:
         return OnLock.ABSENT
     return OnLock.CURRENT if row.written_revision == row.revision else OnLock.STALE
@@ -276,6 +284,15 @@ def digest(row: Row, *, now: datetime) -> tuple[Facts, Times]:
         times.retry_at is None or now >= times.retry_at,
     )
     return facts, times
+
+
+def is_superseded(row: Row, *, now: datetime) -> bool:
+    """Whether the lock system has something else in hand than what should be sent to it now."""
+    facts, _ = digest(row, now=now)
+    again = decide(facts._replace(on_lock=OnLock.STALE, try_due=True)).action
+    if row.accepted_removal:
+        return again is Action.WRITE
+    return again is Action.REMOVE or (again is Action.WRITE and row.sent_revision != row.revision)
 
 
 class Answer(NamedTuple):

@@ -242,6 +242,7 @@ def next_mark(last: datetime | None, now: datetime) -> datetime:
 _APPLY = """
 UPDATE keys_assignment a SET
   written_revision = d.written, sent_revision = d.sent, address = d.address,
+  accepted_at = d.accepted_at, accepted_removal = d.accepted_removal,
   refused_revision = d.refused, problem = d.problem, problem_since = d.problem_since,
   tries = d.tries, retry_at = d.retry_at, waits = d.waits, headline = d.headline,
   headline_since = d.headline_since,
@@ -252,10 +253,10 @@ UPDATE keys_assignment a SET
                           AND a.revision = d.seen_revision THEN d.next ELSE a.next_attempt_at END,
   reserved_digest = CASE WHEN d.free AND a.next_attempt_at IS NOT DISTINCT FROM d.seen_next
                           AND a.revision = d.seen_revision THEN NULL ELSE a.reserved_digest END
-FROM unnest(%s::bigint[], %s::int[], %s::int[], %s::text[], %s::int[], %s::text[], %s::timestamptz[],
+FROM unnest(%s::bigint[], %s::int[], %s::int[], %s::timestamptz[], %s::boolean[], %s::text[], %s::int[], %s::text[], %s::timestamptz[],
   %s::int[], %s::timestamptz[], %s::text[], %s::text[], %s::timestamptz[], %s::text[],
   %s::timestamptz[], %s::timestamptz[], %s::timestamptz[], %s::boolean[], %s::int[], %s::int[], %s::int[])
-  AS d(id, written, sent, address, refused, problem, problem_since, tries, retry_at, waits, headline,
+  AS d(id, written, sent, accepted_at, accepted_removal, address, refused, problem, problem_since, tries, retry_at, waits, headline,
   headline_since, proof, proven_at, seen_next, next, free, seen_written, seen_sent, seen_revision)
 WHERE a.id = d.id AND a.written_revision IS NOT DISTINCT FROM d.seen_written
   AND a.sent_revision IS NOT DISTINCT FROM d.seen_sent
@@ -269,6 +270,8 @@ def _values(change: Change) -> tuple[Any, ...]:
         row.id,
         row.written_revision,
         row.sent_revision,
+        row.accepted_at,
+        row.accepted_removal,
         row.address,
         row.refused_revision,
         row.problem,
@@ -305,6 +308,8 @@ def _apply_one(change: Change) -> bool:
     values: dict[str, Any] = {
         "written_revision": row.written_revision,
         "sent_revision": row.sent_revision,
+        "accepted_at": row.accepted_at,
+        "accepted_removal": row.accepted_removal,
         "address": row.address,
         "refused_revision": row.refused_revision,
         "problem": row.problem,

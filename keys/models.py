@@ -316,7 +316,8 @@ class Assignment(OneHotel):
     """One credential on one door's lock: what is wanted, what is out, what is known, and when to look again.
 
     ``revision`` grows whenever what the lock should hold changes (the secret or the window). ``sent_revision`` is set
-    before a call and cleared when its outcome is known: set means the outcome is unknown. ``written_revision`` is what
+    before a call and cleared when its outcome is known: set means the outcome is unknown. ``accepted_at`` is since when
+    the lock system has it in hand, a removal or a write, none where it never said so. ``written_revision`` is what
     the lock is known to hold, none when it is known to hold nothing. ``reserved_digest`` keeps the secret to this
     door while it is wanted there or may still lie there; ``lock_digest`` is the secret that was last sent, which after a
     change is still the old one until the lock has the new. ``next_attempt_at`` is the queue. ``waits`` and ``headline``
@@ -346,6 +347,8 @@ class Assignment(OneHotel):
     revision = models.PositiveIntegerField(default=1)
     sent_revision = models.PositiveIntegerField(null=True)
     written_revision = models.PositiveIntegerField(null=True)
+    accepted_at = models.DateTimeField(null=True)
+    accepted_removal = models.BooleanField(default=False)
     address = models.CharField(max_length=100, blank=True, default="")
     refused_revision = models.PositiveIntegerField(null=True)
     problem = models.CharField(max_length=40, blank=True, default="")

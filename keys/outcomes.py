@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from keys.facts import Answer, Row, answer, is_over
+from keys.facts import Answer, Row, answer, is_over, is_superseded
 from keys.leases import Grip
 from keys.ledger import Batch, Change
 from keys.rules import Action, Hold, OnLock, Phase, Reach
@@ -30,6 +30,9 @@ from locks.handles import handle_of
 from locks.log_models import Episode, LogCode
 
 NOT_CONFIRMED = "not_confirmed"
+AT_WORK = "at_work"
+OVERDUE = "overdue"
+DROPPED = "dropped"
 SENDS = {Action.WRITE, Action.REMOVE}
 UNREACHABLE = {Cause.LOCK_UNREACHABLE, Cause.GATEWAY_UNREACHABLE}
 NOT_WRITTEN, NOT_REMOVED = Episode.Kind.NOT_WRITTEN.value, Episode.Kind.NOT_REMOVED.value
@@ -41,11 +44,17 @@ SOMETHING_OLDER = 0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pace:
-    """How long to wait after failures, in seconds per failed try, and before an unknown outcome is read back."""
+    """How long to wait after failures, in seconds per failed try, and before an unknown outcome is read back.
+
+    ``patience`` is how long after taking it a lock system may work on what is due before that is a 4117, ``grace`` how
+    long after the start of the stay at least, and how long it may work on a removal.
+    """
 
     soon: Sequence[float]
     offline: float
     unsure: float
+    patience: float = 900.0
+    grace: float = 60.0
 
 
 @dataclass(slots=True)
@@ -109,8 +118,10 @@ def after(
         case Result.CONFIRMED:
             row = _confirmed(sent, action, outcome)
         case Result.FAILED:
-            row = _failed(sent, outcome.error, pace, now)
-        case Result.ACCEPTED | Result.UNKNOWN:
+            row = failed(sent, outcome.error, pace, now)
+        case Result.ACCEPTED:
+            row = _accepted(sent, action, outcome, pace, now)
+        case Result.UNKNOWN:
             row = _unsure(sent, pace, now)
     done = outcome.result is Result.CONFIRMED
     proof = outcome.proof.value if done and action is Action.WRITE else ""
@@ -122,7 +133,8 @@ def after(
         vendor_code=outcome.error.vendor_code[:40] if outcome.error else "",
         revision=sent.sent_revision,
     )
-    return _verdict(seen=sent, row=row, grip=grip, now=now, line=line, proof=proof, tried=not done)
+    tried = outcome.result in {Result.FAILED, Result.UNKNOWN}
+    return verdict_on(seen=sent, row=row, grip=grip, now=now, line=line, proof=proof, tried=tried)
 
 
 def _confirmed(sent: Row, action: Action, outcome: Outcome) -> Row:
@@ -130,6 +142,7 @@ def _confirmed(sent: Row, action: Action, outcome: Outcome) -> Row:
     return sent._replace(
         written_revision=written,
         sent_revision=None,
+        accepted_at=None,
         refused_revision=None,
         address=outcome.address
         or ("" if written is None and not has_slots(sent) else sent.address),
@@ -140,7 +153,7 @@ def _confirmed(sent: Row, action: Action, outcome: Outcome) -> Row:
     )
 
 
-def _failed(sent: Row, error: LockError | None, pace: Pace, now: datetime) -> Row:
+def failed(sent: Row, error: LockError | None, pace: Pace, now: datetime) -> Row:
     cause = error.cause.value if error else "unexplained"
     tries = sent.tries + 1
     pause = retry_delay(tries - 1, pace.soon, of=sent.lock_id or 0)
@@ -158,6 +171,7 @@ def _failed(sent: Row, error: LockError | None, pace: Pace, now: datetime) -> Ro
         cause = sent.problem  # it goes on giving way until its removal succeeds
     return sent._replace(
         sent_revision=None,
+        accepted_at=None,
         tries=tries,
         problem=cause,
         problem_since=sent.problem_since if sent.problem == cause else now,
@@ -175,8 +189,20 @@ def _unreached(sent: Row, cause: str, next_try_at: datetime) -> Row:
     return sent
 
 
+def _accepted(sent: Row, action: Action, outcome: Outcome, pace: Pace, now: datetime) -> Row:
+    return sent._replace(
+        accepted_at=now,
+        accepted_removal=action is Action.REMOVE,
+        address=outcome.address or sent.address,
+        problem=AT_WORK,
+        problem_since=now,
+        retry_at=now + timedelta(seconds=pace.unsure),
+    )
+
+
 def _unsure(sent: Row, pace: Pace, now: datetime) -> Row:
     return sent._replace(
+        accepted_at=None,
         tries=sent.tries + 1,
         problem=NOT_CONFIRMED,
         problem_since=sent.problem_since if sent.problem == NOT_CONFIRMED else now,
@@ -199,45 +225,80 @@ def _code(action: Action, result: Result) -> LogCode:
 
 def noted(*, seen: Row, row: Row, grip: Grip | None, now: datetime) -> Verdict:
     """The verdict on a row that nothing is sent for: it waits, or is in step, or was put off."""
-    return _verdict(seen=seen, row=row, grip=grip, now=now, line=None, proof="", tried=False)
+    return verdict_on(seen=seen, row=row, grip=grip, now=now, line=None, proof="", tried=False)
 
 
 def found(
-    *, seen: Row, held: Held | None, secret: str, grip: Grip, pace: Pace, now: datetime
+    *,
+    seen: Row,
+    held: Held | None,
+    secret: str,
+    grip: Grip,
+    pace: Pace,
+    now: datetime,
+    read_back: Proof = Proof.READ_BACK,
 ) -> tuple[Verdict, bool]:
     """The verdict on reading a lock back, and whether what was believed of this row was wrong.
+
+    ``read_back`` is what having read it proves: less where only the vendor's book could be read.
 
     A row whose outcome was unknown is not wrong: it was never believed. A call that turns out to have been lost is made
     again at once; one that was lost again waits like any that failed, else a lock that loses all would be called for ever.
     """
-    written = _read(seen, held, secret)
+    written = revision_shown(seen, held, secret)
+    taken = seen.accepted_at is not None and not seen.accepted_removal
+    if taken and read_back is Proof.BOOK and held is not None and held.secret is None:
+        written = seen.sent_revision  # the vendor says that it is done with what it took
     believed = seen.written_revision
     if believed is not None and believed != seen.revision and written == 0:
         written = believed
     unknown = seen.sent_revision is not None
-    row = seen._replace(written_revision=written, sent_revision=None)
-    if written != believed or unknown:
-        row = row._replace(retry_at=None)
-    if written == seen.revision:
-        row = row._replace(tries=0, problem="", problem_since=None)
-    if unknown and seen.tries > 1 and answer(row, now=now).decision.action in SENDS:
-        pause = retry_delay(seen.tries - 2, pace.soon, of=seen.lock_id or 0)
-        row = row._replace(retry_at=now + pause)
+    row = _learnt(seen, written, believed, pace, now)
     if held is not None and held.address:
         row = row._replace(address=held.address)
-    proof = Proof.READ_BACK.value if written == seen.revision else ""
+    proof = read_back.value if written == seen.revision else ""
+    if believed == written and not unknown and read_back is Proof.BOOK:
+        proof = ""  # the book tells nothing that is not known better
     there = (written is None) != (believed is None)
     wrong = not unknown and (there or (believed == seen.revision != written))
     line = line_of(seen, LogCode.REPAIRED, now, cause="drift") if wrong else None
-    if unknown and written == seen.revision:
-        line = line_of(seen, LogCode.WRITTEN, now, proof=Proof.READ_BACK.value)
+    if unknown:
+        line = _learnt_line(seen, written, proof, now)
     return (
-        _verdict(seen=seen, row=row, grip=grip, now=now, line=line, proof=proof, tried=False),
+        verdict_on(seen=seen, row=row, grip=grip, now=now, line=line, proof=proof, tried=False),
         wrong,
     )
 
 
-def _read(seen: Row, held: Held | None, secret: str) -> int | None:
+def _learnt(seen: Row, written: int | None, believed: int | None, pace: Pace, now: datetime) -> Row:
+    """The row with what was read of it, and when it is tried again if a call turns out to have been lost."""
+    unknown = seen.sent_revision is not None
+    row = seen._replace(written_revision=written, sent_revision=None, accepted_at=None)
+    if written != believed or unknown:
+        row = row._replace(retry_at=None)
+    if written == seen.revision or row.problem in {AT_WORK, OVERDUE}:
+        row = row._replace(tries=0, problem="", problem_since=None)
+    if unknown and answer(row, now=now).decision.action in SENDS:
+        tries = seen.tries
+        if seen.accepted_at is not None and not is_superseded(seen, now=now):
+            tries += 1
+            row = row._replace(tries=tries, problem=DROPPED, problem_since=now)
+        if tries > 1:
+            pause = retry_delay(tries - 2, pace.soon, of=seen.lock_id or 0)
+            row = row._replace(retry_at=now + pause)
+    return row
+
+
+def _learnt_line(seen: Row, written: int | None, proof: str, now: datetime) -> Line | None:
+    """What became of an outcome that was unknown, as far as it can be said what was sent."""
+    if written == seen.revision:
+        return line_of(seen, LogCode.WRITTEN, now, proof=proof)
+    if seen.accepted_removal and seen.accepted_at is not None and written is None:
+        return line_of(seen, LogCode.REMOVED, now)
+    return None
+
+
+def revision_shown(seen: Row, held: Held | None, secret: str) -> int | None:
     """The revision that a lock shows. A lock that hides secrets cannot tell a new code from the one before it.
 
     There, what was absent before a write and is present after it has landed; anything else is written again.
@@ -263,7 +324,7 @@ def matches(row: Row, held: Held, secret: str) -> bool:
     return abs(held.starts_at - row.starts_at) < slack and abs(held.ends_at - row.ends_at) < slack
 
 
-def _verdict(
+def verdict_on(
     *,
     seen: Row,
     row: Row,
@@ -295,6 +356,9 @@ def _troubles(told: Answer, row: Row, now: datetime, tried: bool) -> list[Troubl
     facts = told.facts
     waiting = told.decision.action is Action.WAIT
     leaving = {Hold.STILL_ON_LOCK, Hold.REMOVAL_PENDING} & set(told.decision.holds)
+    in_hand = facts.on_lock is OnLock.ACCEPTED and row.problem == AT_WORK
+    if in_hand and facts.reach is Reach.READY and not tried:
+        return []
     if leaving:
         return [_trouble(told, row, now, NOT_REMOVED, tried)] if tried or waiting else []
     if facts.phase is Phase.OVER or facts.on_lock is OnLock.CURRENT:
@@ -324,10 +388,11 @@ def _trouble(told: Answer, row: Row, now: datetime, kind: str, tried: bool) -> T
 def cause_of(told: Answer, row: Row) -> str:
     """The cause that 4117 shows: what the lock said if it was tried, else the first reason to wait."""
     hold = told.decision.headline
-    if hold in {None, Hold.RETRYING, Hold.REFUSED_BY_LOCK, Hold.NOT_CONFIRMED}:
+    if hold in {None, Hold.RETRYING, Hold.REFUSED_BY_LOCK, Hold.NOT_CONFIRMED, Hold.AT_WORK}:
         return row.problem or "unexplained"
     if hold in {Hold.STILL_ON_LOCK, Hold.REMOVAL_PENDING}:
-        return row.problem or Hold.LOCK_OFFLINE.value
+        known = row.problem != AT_WORK
+        return row.problem if known and row.problem else Hold.LOCK_OFFLINE.value
     return str(hold)
 
 

@@ -13,7 +13,7 @@ from keys import ledger
 from keys.facts import Answer, Row, answer, rows_of
 from keys.ledger import Batch
 from keys.models import Assignment, Recheck
-from keys.outcomes import NOT_WRITTEN, cause_of, line_of, noted
+from keys.outcomes import AT_WORK, NOT_WRITTEN, OVERDUE, cause_of, line_of, noted
 from keys.rules import Hold, is_pending
 from locks import doorlog
 from locks.bell import ring
@@ -26,9 +26,10 @@ from locks.models import Lock
 from locks.pulse import bump
 
 OUT_OF_REACH = (Hold.STILL_ON_LOCK, Hold.REMOVAL_PENDING, Hold.GATEWAY_OFFLINE, Hold.LOCK_OFFLINE)
-PAUSES = (*OUT_OF_REACH, Hold.RETRYING, Hold.NOT_CONFIRMED)
+PAUSES = (*OUT_OF_REACH, Hold.RETRYING, Hold.NOT_CONFIRMED, Hold.AT_WORK)
 """What waits for the time of its next attempt at a lock."""
-UNREACHED = (Cause.LOCK_UNREACHABLE.value, Cause.GATEWAY_UNREACHABLE.value)
+UNREACHED = (Cause.LOCK_UNREACHABLE.value, Cause.GATEWAY_UNREACHABLE.value, AT_WORK, OVERDUE)
+"""What is tried, or looked up, at once when a lock is back."""
 SPACE_TRIES = 3
 """So often others give way to one row at a full lock."""
 

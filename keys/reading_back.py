@@ -12,8 +12,10 @@ from typing import NamedTuple
 from django.conf import settings
 
 from keys import ledger
+from keys.consequences import what_follows
 from keys.desk import Desk
-from keys.facts import Row, answer
+from keys.facts import Row, answer, is_superseded
+from keys.in_hand import given_up, open_in_book
 from keys.leases import Grip
 from keys.ledger import Batch, ReadBack
 from keys.lock_calls import LockCalls
@@ -22,7 +24,6 @@ from keys.outcomes import (
     NOT_CONFIRMED,
     UNREACHABLE,
     Pace,
-    Verdict,
     found,
     handle,
     has_slots,
@@ -31,7 +32,7 @@ from keys.outcomes import (
 from keys.provisioning import back_online, space_again
 from locks import doorlog, foreign, slots
 from locks.doorlog import retry_delay
-from locks.drivers import Cause, Held, Kind, LockError, Place
+from locks.drivers import Cause, Held, Kind, LockError, Observation, Place, Proof
 from locks.handles import ids_of
 from locks.models import Lock, LockAccount
 
@@ -54,22 +55,27 @@ class ReadingBack:
         if lock is None:
             return
         seen = await self.calls.observe(lock.account_id, lock.ref, lock.places)
+        read = _Read(seen, is_book=self._is_book(lock.account_id))
         if seen.held is None:
             await self.desk.ask(grip, _unreachable(back.lock_id, seen.error, self.desk.now()))
             return
         now = self.desk.now()
         batch = Batch()
         held = await self._named(back.lock_id, seen.held, slotted=lock.has_slots)
-        unsure = _names(seen.unsure, rows)
-        rows = [each for each in rows if handle(each[0]) not in unsure]
-        verdicts = await self._judge(grip, back, rows, held, now)
-        if any(wrong for _, wrong in verdicts):
+        rows += await self._strays(back.lock_id, rows, held, seen.unsure)
+        wrong = [self._judge(grip, read, row, secret, held, batch, now) for row, secret in rows]
+        if any(wrong):
             log.warning("lock %s was out of step and is repaired", back.lock_id)
-        for verdict, _ in verdicts:
-            verdict.add_to(batch)
-        batch.effects.append(partial(doorlog.read_back_done, lock_id=back.lock_id, now=now))
-        _reached(batch, back.lock_id, back.writer_id, was_online=lock.was_online, now=now)
-        batch.effects.append(partial(space_again, lock_ids=[back.lock_id], now=now))
+        busy = read.is_book and any(
+            row.sent_revision is None and read.is_unsure(row) for row, _ in rows
+        )
+        batch.effects.append(
+            partial(doorlog.read_back_done, lock_id=back.lock_id, now=now, once_more=busy)
+        )
+        if not read.is_book:
+            _reached(batch, back.lock_id, back.writer_id, was_online=lock.was_online, now=now)
+        if not (read.is_book and lock.is_soon):  # else what found no space is sent for ever
+            batch.effects.append(partial(space_again, lock_ids=[back.lock_id], now=now))
         if not lock.places:
             strangers = [each for each in held if not each.handle]
             batch.effects.append(partial(foreign.seen, back.lock_id, strangers, now=now))
@@ -81,32 +87,74 @@ class ReadingBack:
             return await self.desk.call(foreign.named, lock_id, held)
         return await self.desk.call(partial(slots.named, lock_id, held, now=self.desk.now()))
 
-    async def _judge(
+    def _is_book(self, account_id: int) -> bool:
+        return not self.calls.driver(account_id).capabilities.read_back
+
+    async def _strays(
         self,
-        grip: Grip,
-        back: ReadBack,
+        lock_id: int,
         rows: list[tuple[Row, str]],
         held: Sequence[Held],
-        now: datetime,
-    ) -> list[tuple[Verdict, bool]]:
-        by_handle = {each.handle: each for each in held}
+        unsure: Sequence[Place],
+    ) -> list[tuple[Row, str]]:
+        """What has, or is about to get, a place on the lock though it was believed free."""
         known = {row.id for row, _ in rows}
-        ours = [ids_of(name)[1] for name in by_handle]
+        names = {each.handle for each in held} | {place.handle for place in unsure}
+        ours = [ids_of(name)[1] for name in sorted(names)]
         strays = [id_ for id_ in ours if id_ is not None and id_ not in known]
-        if strays:
-            gone = await self.desk.call(ledger.gone_rows, strays, back.lock_id)
-            rows = [*rows, *((row, "") for row in gone)]
-        return [
-            found(
+        if not strays:
+            return []
+        gone = await self.desk.call(ledger.gone_rows, strays, lock_id)
+        return [(row, "") for row in gone]
+
+    def _judge(
+        self,
+        grip: Grip,
+        read: _Read,
+        row: Row,
+        secret: str,
+        held: Sequence[Held],
+        batch: Batch,
+        now: datetime,
+    ) -> bool:
+        """Have settled what was read of one row; whether what was believed of it was wrong."""
+        there = next((each for each in held if each.handle == handle(row)), None)
+        is_open = row.sent_revision is not None
+        error = read.problem(row)
+        if read.is_unsure(row):
+            if read.is_book and (is_open or row.written_revision is None):
+                open_in_book(seen=row, error=error, grip=grip, pace=self.pace, now=now).add_to(
+                    batch
+                )
+            return False
+        if error is not None and is_open:
+            given_up(
                 seen=row,
-                held=by_handle.get(handle(row)),
+                held=there,
                 secret=secret,
+                error=error,
                 grip=grip,
                 pace=self.pace,
                 now=now,
-            )
-            for row, secret in rows
-        ]
+            ).add_to(batch)
+            what_follows(row, error, batch, writes=not row.accepted_removal, now=now)
+            return False
+        proof = Proof.BOOK if read.is_book else Proof.READ_BACK
+        verdict, wrong = found(
+            seen=row,
+            held=there,
+            secret=secret,
+            read_back=proof,
+            grip=grip,
+            pace=self.pace,
+            now=now,
+        )
+        verdict.add_to(batch)
+        if row.accepted_removal and is_open and verdict.change.row.written_revision is None:
+            lock_id = row.lock_id or 0
+            batch.effects.append(partial(space_again, lock_ids=[lock_id], now=now))
+            batch.locks.add(lock_id)
+        return wrong
 
     async def make_sure(self, grip: Grip, rows: Sequence[Row]) -> bool:
         """Read from their locks what became of outcomes that are unknown. True when there was anything to learn."""
@@ -115,11 +163,7 @@ class ReadingBack:
         for row in rows:
             if row.sent_revision is not None and row.lock_id and row.account_state == "working":
                 unsure.setdefault(row.lock_id, []).append(row)
-        due = [
-            of_lock
-            for of_lock in unsure.values()
-            if any(answer(row, now=now).facts.try_due for row in of_lock)
-        ]
+        due = [of_lock for of_lock in unsure.values() if any(_is_due(row, now) for row in of_lock)]
         for of_lock in due:
             await self._learn(grip, of_lock[0], of_lock)
         return bool(due)
@@ -135,29 +179,22 @@ class ReadingBack:
             await self._not_read(grip, example, rows, seen.error)
             return
         held = await self._named(lock_id, seen.held, slotted=has_slots(example))
-        unsure = _names(seen.unsure, [(row, "") for row in rows])
-        if unsure:
-            still = [row for row in rows if handle(row) in unsure]
-            await self._not_read(grip, example, still, None)
-        rows = [row for row in rows if handle(row) not in unsure]
+        read = _Read(seen, is_book=self._is_book(example.account_id or 0))
+        if not read.is_book:
+            still = [row for row in rows if read.is_unsure(row)]
+            rows = [row for row in rows if row not in still]
+            if still:
+                await self._not_read(grip, example, still, None)
         now = self.desk.now()
         batch = Batch()
         secrets = dict(await self.desk.call(_secrets_of, [row.credential_id for row in rows]))
-        by_handle = {each.handle: each for each in held}
         for row in rows:
-            secret = secrets.get(row.credential_id, "")
-            verdict, _ = found(
-                seen=row,
-                held=by_handle.get(handle(row)),
-                secret=secret,
-                grip=grip,
-                pace=self.pace,
-                now=now,
-            )
-            verdict.add_to(batch)
-        batch.effects.append(partial(doorlog.must_read_back, lock_ids=[lock_id], now=now))
-        online = bool(example.lock_online) and example.gateway_online is not False
-        _reached(batch, lock_id, grip.writer_id, was_online=online, now=now)
+            self._judge(grip, read, row, secrets.get(row.credential_id, ""), held, batch, now)
+        if any(row.accepted_at is None for row in rows):
+            batch.effects.append(partial(doorlog.must_read_back, lock_ids=[lock_id], now=now))
+        if not read.is_book:
+            online = bool(example.lock_online) and example.gateway_online is not False
+            _reached(batch, lock_id, grip.writer_id, was_online=online, now=now)
         await self.desk.ask(grip, batch)
 
     async def _not_read(
@@ -168,6 +205,12 @@ class ReadingBack:
         later = now + retry_delay(example.tries, self.pace.soon, of=example.lock_id or 0)
         batch = _unreachable(example.lock_id or 0, error, now)
         for row in rows:
+            if row.accepted_at is not None:
+                book = open_in_book(
+                    seen=row, error=None, grip=grip, pace=self.pace, now=now, could_read=False
+                )
+                book.add_to(batch)
+                continue
             put_off = row._replace(
                 retry_at=later, tries=row.tries + 1, problem=row.problem or NOT_CONFIRMED
             )
@@ -178,10 +221,39 @@ class ReadingBack:
         await self.desk.ask(grip, batch)
 
 
+class _Read(NamedTuple):
+    """What was read of a lock, or in its vendor's book."""
+
+    seen: Observation
+    is_book: bool
+
+    def is_unsure(self, row: Row) -> bool:
+        """Whether nobody can say yet if it is there."""
+        return any(_is_at(place, row) for place in self.seen.unsure)
+
+    def problem(self, row: Row) -> LockError | None:
+        """What stands against it."""
+        return next((p.error for p in self.seen.problems if _is_at(p.place, row)), None)
+
+
+def _is_at(place: Place, row: Row) -> bool:
+    """Whether this row lies there; a place may be known by its address alone."""
+    if place.handle:
+        return place.handle == handle(row)
+    return bool(row.address) and place.address == row.address
+
+
+def _is_due(row: Row, now: datetime) -> bool:
+    """Whether what became of it is to be looked up now: its time has come, or something else is wanted meanwhile."""
+    if row.accepted_at is not None and is_superseded(row, now=now):
+        return True
+    return answer(row, now=now).facts.try_due
+
+
 class ToRead(NamedTuple):
     """A lock as it is to be read: in whole, or only at some places of one that has numbered places.
 
-    ``was_online``: it is believed to answer, and so is its gateway.
+    ``was_online``: it is believed to answer, and so is its gateway. ``is_soon``: because something was sent there.
     """
 
     account_id: int
@@ -189,6 +261,7 @@ class ToRead(NamedTuple):
     has_slots: bool
     places: list[Place]
     was_online: bool
+    is_soon: bool
 
 
 def _what_to_read(lock_id: int, *, now: datetime) -> ToRead | None:
@@ -209,7 +282,8 @@ def _what_to_read(lock_id: int, *, now: datetime) -> ToRead | None:
     numbers = slots.recent(lock_id, now=now) if soon else []
     places = [Place(handle="", kind=Kind.DOOR_CODE, address=number) for number in numbers]
     online = lock.is_online and (lock.gateway is None or lock.gateway.is_online)
-    return ToRead(lock.account_id, lock.external_id, slotted, places, online)
+    is_soon = lock.read_backs_left > 0
+    return ToRead(lock.account_id, lock.external_id, slotted, places, online, is_soon)
 
 
 def _reached(
@@ -219,13 +293,6 @@ def _reached(
     batch.effects.append(partial(back_online, lock_id=lock_id, now=now))
     if not was_online:
         batch.writers.add(writer_id)
-
-
-def _names(places: Sequence[Place], rows: Sequence[tuple[Row, str]]) -> set[str]:
-    """The names of rows that lie at these places, which may be known by their address alone."""
-    handles = {place.handle for place in places if place.handle}
-    addresses = {place.address for place in places if not place.handle}
-    return handles | {handle(row) for row, _ in rows if row.address and row.address in addresses}
 
 
 def _unreachable(lock_id: int, error: LockError | None, now: datetime) -> Batch:

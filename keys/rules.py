@@ -12,6 +12,7 @@ Answers to product questions, kept beside the code that follows them:
 * Being offline is a reason, not a gate: some locks are known to be back only when they are tried.
 * A lock that keeps windows itself is written as soon as that is permitted; one that does not is written at the start.
 * A full lock serves the soonest arrivals: a stay that has not begun gives its space to a sooner one, a guest in house never.
+* What a lock system has accepted is looked up in its book until it is done, and sent again only if it is superseded.
 * A PMS that is not connected neither holds nor removes what was already checked in.
 """
 
@@ -56,12 +57,16 @@ class Phase(StrEnum):
 
 
 class OnLock(StrEnum):
-    """What the lock is known to hold: nothing, exactly what is wanted, something older, or not known."""
+    """What the lock is known to hold: nothing, exactly what is wanted, something older, or not known.
+
+    ACCEPTED is not known either, but the lock system has it in hand and will bring the lock to it.
+    """
 
     ABSENT = "absent"
     CURRENT = "current"
     STALE = "stale"
     UNKNOWN = "unknown"
+    ACCEPTED = "accepted"
 
 
 class Reach(StrEnum):
@@ -110,6 +115,7 @@ class Hold(StrEnum):
     LOCK_FULL = "lock_full"
     REFUSED_BY_LOCK = "refused_by_lock"
     NOT_CONFIRMED = "not_confirmed"
+    AT_WORK = "at_work"
     RETRYING = "retrying"
     NOT_DUE_YET = "not_due_yet"
 
@@ -141,6 +147,7 @@ WHO_CLEARS: dict[Hold, Who] = {
     Hold.LOCK_FULL: Who.STAFF,
     Hold.REFUSED_BY_LOCK: Who.STAFF,
     Hold.NOT_CONFIRMED: Who.NOBODY,
+    Hold.AT_WORK: Who.NOBODY,
     Hold.RETRYING: Who.NOBODY,
     Hold.NOT_DUE_YET: Who.NOBODY,
 }
@@ -304,6 +311,8 @@ def _attempt(
 ) -> Decision:
     """Try, or say what is in the way of trying now."""
     in_the_way = obstacles(facts, action)
+    if facts.on_lock is OnLock.ACCEPTED:
+        in_the_way += (Hold.AT_WORK,)
     if facts.try_due and SHUT.isdisjoint(in_the_way):
         return Decision(action, standing + in_the_way + last)
     if not in_the_way:

@@ -40,6 +40,7 @@ class Scene:
     opens_at: datetime | None = None
     ends_at: datetime | None = None
     retry_at: datetime | None = None
+    accepted_at: datetime | None = None
     tries: int = 0
     lead_minutes: int = 0
     offline_since: datetime | None = None
@@ -90,6 +91,9 @@ PROBLEMS: dict[str, str] = {
     "bad_request": "the lock system did not understand the request",
     "unexplained": "the lock system gave no usable answer",
     "not_confirmed": "the lock’s answer was lost",
+    "at_work": "the lock system has taken it and is still at work",
+    "overdue": "the lock system took it and has not brought it to the lock in time",
+    "dropped": "the lock system took it and did not carry it out",
 }
 
 
@@ -157,6 +161,8 @@ def _lock_sentence(hold: Hold, scene: Scene) -> str:  # noqa: C901 - one line pe
             return f"The lock refused it: {problem_text(scene.problem)}."
         case Hold.NOT_CONFIRMED:
             return "Not confirmed: the lock’s answer was lost, it may or may not be there."
+        case Hold.AT_WORK:
+            return _at_work(scene)
         case Hold.RETRYING:
             paused = scene.tries >= PAUSED_AFTER
             why = f" Paused after {scene.tries} attempts, to spare the lock." if paused else ""
@@ -170,9 +176,20 @@ def _lock_sentence(hold: Hold, scene: Scene) -> str:  # noqa: C901 - one line pe
             return hold.value.replace("_", " ")
 
 
+def _at_work(scene: Scene) -> str:
+    taken = f"{scene.account} took it at {clock(scene.accepted_at, scene)}"
+    if scene.problem == "at_work":
+        return f"{taken} and is still at work."
+    if scene.problem == "overdue":
+        return f"{taken} and has not brought it to the lock yet."
+    return f"{taken} and goes on trying: {problem_text(scene.problem)}."
+
+
 def _next(hold: Hold, scene: Scene) -> str:  # noqa: C901, PLR0912 - one line per reason
     tried = f"Tried again by itself at {clock(scene.retry_at, scene)}"
     match hold:
+        case Hold.STILL_ON_LOCK | Hold.REMOVAL_PENDING if scene.accepted_at:
+            return "Removed by the lock system, which has taken it, as soon as it reaches the lock."
         case Hold.STILL_ON_LOCK | Hold.REMOVAL_PENDING:
             return (
                 f"{tried}, and as soon as the lock is back."
@@ -202,6 +219,9 @@ def _next(hold: Hold, scene: Scene) -> str:  # noqa: C901, PLR0912 - one line pe
             return "Nothing by itself: regenerate the credential or change its time."
         case Hold.NOT_CONFIRMED:
             return f"The lock is read back by itself at {clock(scene.retry_at, scene)}."
+        case Hold.AT_WORK:
+            looked = clock(scene.retry_at, scene)
+            return f"The lock system carries it out by itself; its book is looked into at {looked}."
         case Hold.RETRYING:
             sooner = ", or at once by Try now" if scene.tries >= PAUSED_AFTER else ""
             return f"{tried}{sooner}."

@@ -301,10 +301,13 @@ def must_read_back(*, lock_ids: Iterable[int], now: datetime) -> None:
     )
 
 
-def read_back_done(*, lock_id: int, now: datetime) -> None:
-    """Note that a lock was read back, and when it is read again: the next of the pair, or the slow cycle."""
+def read_back_done(*, lock_id: int, now: datetime, once_more: bool = False) -> None:
+    """Note that a lock was read back, and when it is read again: the next of the pair, or the slow cycle.
+
+    ``once_more`` because its vendor was seen at something that was never asked for, and may change what was read.
+    """
     lock = Lock.objects.get(pk=lock_id)
-    left = max(lock.read_backs_left - 1, 0)
+    left = max(lock.read_backs_left - 1, int(once_more))
     delays = settings.READ_BACK_AFTER_S
     pause = delays[-left] if left else settings.READ_BACK_ALL_EVERY_S
     Lock.objects.filter(pk=lock_id).update(

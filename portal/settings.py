@@ -80,6 +80,8 @@ RETRY_OFFLINE_S = env.list(
     "RETRY_OFFLINE_S", cast=float, default=[60.0, 300.0, 900.0, 1800.0, 3600.0]
 )
 RETRY_SOON_S = env.list("RETRY_SOON_S", cast=float, default=[2.0, 5.0, 15.0, 60.0, 300.0])
+ACCEPTED_PATIENCE_S = env.float("ACCEPTED_PATIENCE_S", default=900.0)
+OVERDUE_GRACE_S = env.float("OVERDUE_GRACE_S", default=60.0)
 MESSAGES_EVERY_S = env.float("MESSAGES_EVERY_S", default=15.0)
 ALERTS_EVERY_S = env.float("ALERTS_EVERY_S", default=15.0)
 ALERT_GRACE_S = env.float("ALERT_GRACE_S", default=60.0)

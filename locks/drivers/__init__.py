@@ -32,10 +32,13 @@ class Result(StrEnum):
 
 
 class Proof(StrEnum):
-    """How far a write is proven, weakest first: asked, taken by the vendor, answered by the lock, read back, used."""
+    """How far a write is proven, weakest first: asked, taken by the vendor, in its book, answered by the lock, read back,
+    used. ``BOOK`` is the vendor's word that it is on the lock, which nobody has read.
+    """
 
     ASKED = "asked"
     ACCEPTED = "accepted"
+    BOOK = "book"
     ACKNOWLEDGED = "acknowledged"
     READ_BACK = "read_back"
     USED = "used"

@@ -120,7 +120,7 @@ def judge(doc: Doc) -> tuple[Held | None, bool, LockError | None]:
         return _before(doc, pending), False, problem
     if own:
         return _before(doc, pending) or _held(doc), False, problem
-    is_open = bool(pending) or not _is_settled(doc)
+    is_open = bool(pending) or is_leaving(doc) or not _is_settled(doc)
     if is_open:
         return None, True, problem
     return _held(doc), False, None

@@ -15,7 +15,7 @@ def plant(name: str) -> None:
     from locks import doorlog  # noqa: PLC0415 - after Django is set up
     from locks.drivers import Cause, LockError, Retry, Scope  # noqa: PLC0415 - after Django is set up
 
-    stamp, failed = ledger.stamp, outcomes._failed
+    stamp, failed = ledger.stamp, outcomes.failed
 
     def mark_done(rows):
         stamped = stamp(rows)

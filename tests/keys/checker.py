@@ -128,6 +128,7 @@ def clears_due(hotel: Hotel, *, now: datetime) -> dict[str, set[str]]:
     due = Assignment.objects.filter(
         maybe_there, Q(retry_at=None) | Q(retry_at__lte=now), property=hotel.property
     ).filter(lock__isnull=False, next_attempt_at__lte=now)
+    due = due.exclude(accepted_at__isnull=False, accepted_removal=True)
     found: dict[str, set[str]] = {}
     for place in due.select_related(
         "key__reservation", "keychain_door", "credential__person", "lock"

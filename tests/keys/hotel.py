@@ -181,7 +181,7 @@ class Hotel(People):
     def _look(self, driver: FakeDriver | None = None) -> None:
         decide_again(now=self.clock())
         settle_without_lock(now=self.clock())
-        chosen = driver or FakeDriver(self.wall, batch=self.batch)
+        chosen = driver or self.wall.driver(batch=self.batch)
         asyncio.run(SimulatedRound(self.wall, chosen).run())
 
     def _make_work(self) -> None:
@@ -244,7 +244,7 @@ class Hotel(People):
             self.wall.dirty |= self.wall.locks.keys()
             driver.pause()
             _start(self._meanwhile).join()
-            second = FakeDriver(self.wall, gate=resumed, at_gate=at_gate, gate_scope=lock.scope)
+            second = self.wall.driver(gate=resumed, at_gate=at_gate, gate_scope=lock.scope)
             other.append(_start(self._look, second))
             while other[0].is_alive() and not at_gate.is_set():
                 time.sleep(0.001)
@@ -270,7 +270,7 @@ class Hotel(People):
         self._lease_runs_out()
         if not self.signals:  # only the slow cycle tells what was changed at a keypad
             Lock.objects.filter(property=self.property).update(read_back_at=self.clock())
-        for _ in range(80):
+        for _ in range(self.looks):
             self.deliver()
             due = self._next_due()
             if due is None or due > self.clock() + timedelta(seconds=STAYS_S):

@@ -34,10 +34,17 @@ SLOTS = 30
 class People:
     """A small hotel on the wall, and what its guests, its staff and its PMS do."""
 
+    wall_of: type[Wall] = Wall
+    has_slots = True
+    """Whether one of its locks has numbered places, which a vendor that answers later never has."""
+
+    looks = 80
+    """In so many looks of a worker all must have settled at the end."""
+
     def __init__(self, seed: int) -> None:
         self.rng = random.Random(seed)
         self.clock = Clock()
-        self.wall = Wall(self.clock, self.rng)
+        self.wall = self.wall_of(self.clock, self.rng)
         self.steps: Counter[str] = Counter()
         self.trace: list[str] = []
         self.property = PropertyFactory(name=f"Hotel of seed {seed} {time.monotonic_ns()}")
@@ -61,13 +68,15 @@ class People:
             external_id=ref,
             gateway=gateway,
             native_window=native,
-            **({"first_slot": 1, "max_codes": SLOTS} if number == 2 else {}),
+            **({"first_slot": 1, "max_codes": SLOTS} if number == 2 and self.has_slots else {}),
         )
         self.lock_ids[ref] = lock.pk
         scope = "gateway" if gateway else ref
         masked = number == 1 and self.rng.random() < 0.3
         room = self.rng.choice((1000, 2, 3)) if number == 0 else 1000
-        self.wall.locks[ref] = FakeLock(ref, scope, native, masked, room, slotted=number == 2)
+        self.wall.locks[ref] = FakeLock(
+            ref, scope, native, masked, room, slotted=number == 2 and self.has_slots
+        )
 
     def _connect_pms(self) -> None:
         self.integration = Integration.objects.create(

@@ -60,12 +60,18 @@ class Story:
         return f"seed {self.seed}: {self.violations[:5]}\n  " + " ".join(self.trace)
 
 
-def run_sequence(seed: int, *, steps: int = 50, more: dict[str, int] | None = None) -> Story:
+def run_sequence(
+    seed: int,
+    *,
+    steps: int = 50,
+    more: dict[str, int] | None = None,
+    hotel_of: type[Hotel] = Hotel,
+) -> Story:
     """One hotel, ``steps`` random steps, settling, and the verdict. Stops at the first thing that is wrong.
 
-    ``more`` gives some steps another weight.
+    ``more`` gives some steps another weight, ``hotel_of`` other locks.
     """
-    hotel = Hotel(seed)
+    hotel = hotel_of(seed)
     hotel.make_key()
     hotel.book()
     calm = seed % 2 == 0

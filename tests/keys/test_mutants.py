@@ -75,7 +75,7 @@ def test_marking_the_current_instead_of_the_sent_revision_is_caught(monkeypatch)
 
 
 def test_reading_unknown_as_failed_is_caught(monkeypatch):
-    failed = outcomes._failed
+    failed = outcomes.failed
     error = LockError(cause=Cause.UNEXPLAINED, retry=Retry.SOON, scope=Scope.CREDENTIAL)
     monkeypatch.setattr(outcomes, "_unsure", lambda sent, pace, now: failed(sent, error, pace, now))
     assert Outcome(result=Result.UNKNOWN).error is None

@@ -162,6 +162,15 @@ def test_an_unknown_outcome_waits_as_not_confirmed_until_it_is_read():
     assert decide(facts) == Decision(Action.WAIT, (Hold.NOT_CONFIRMED,))
 
 
+def test_what_the_lock_system_has_in_hand_is_told_beside_what_stands_in_its_way():
+    facts = EASY._replace(on_lock=OnLock.ACCEPTED, try_due=False)
+    assert decide(facts) == Decision(Action.WAIT, (Hold.AT_WORK,))
+    facts = facts._replace(reach=Reach.LOCK_OFFLINE)
+    assert decide(facts) == Decision(Action.WAIT, (Hold.LOCK_OFFLINE, Hold.AT_WORK))
+    over = facts._replace(phase=Phase.OVER, reach=Reach.READY)
+    assert decide(over) == Decision(Action.WAIT, (Hold.REMOVAL_PENDING, Hold.AT_WORK))
+
+
 def test_a_held_key_at_an_offline_lock_is_told_both_in_the_order_of_clearing():
     facts = EASY._replace(permission=Permission.HELD_BY_STAFF, reach=Reach.LOCK_OFFLINE)
     assert decide(facts).holds == (Hold.DISABLED_BY_STAFF, Hold.LOCK_OFFLINE)
@@ -183,7 +192,7 @@ def test_still_on_the_lock_comes_before_lock_offline():
 
 
 def test_every_combination_of_facts_is_decided():
-    assert len(EVERYTHING) == 4 * 4 * 2 * 3 * 4 * 5 * 4 * 2
+    assert len(EVERYTHING) == 4 * 4 * 2 * 3 * 5 * 5 * 4 * 2
     assert all(isinstance(decide(facts), Decision) for facts in EVERYTHING)
 
 

@@ -148,7 +148,7 @@ FAULTS = (
 )
 
 
-def _seen(lock: FakeLock, handle: str, thing: Thing) -> Held:
+def seen_by_driver(lock: FakeLock, handle: str, thing: Thing) -> Held:
     """A thing as a driver reads it."""
     ours = not lock.slotted and not handle.startswith(TYPED)
     return Held(
@@ -181,6 +181,10 @@ class Wall:
     violations: list[str] = field(default_factory=list)
     fired: Counter[str] = field(default_factory=Counter)
     during: Callable[[FakeDriver, FakeLock], Any] | None = None
+
+    def driver(self, **options: Any) -> FakeDriver:
+        """A driver over this wall, for one worker."""
+        return FakeDriver(self, **options)
 
     def pass_time(self, to: datetime) -> None:
         """Let time pass; what is on its way lands when its moment has come."""
@@ -231,7 +235,7 @@ class FakeDriver:
         no = self._unreachable(lock)
         if no is not None:
             return Observation(held=None, error=no.error)
-        held = tuple(_seen(lock, handle, thing) for handle, thing in lock.memory.items())
+        held = tuple(seen_by_driver(lock, handle, thing) for handle, thing in lock.memory.items())
         if lock.slotted and places:
             asked = {place.address for place in places}
             held = tuple(each for each in held if each.address in asked)

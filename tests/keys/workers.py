@@ -46,7 +46,7 @@ class Worker(Round):
     POINTS = ("after the stamp", "before the call", "after the call", "before settling")
 
     def __init__(self, wall: Wall, point: str) -> None:
-        super().__init__(LIMITS, wall.clock, lambda _: FakeDriver(wall, worker=self))
+        super().__init__(LIMITS, wall.clock, lambda _: wall.driver(worker=self))
         self.wall, self.point = wall, point
         self.is_dead = False
 

@@ -37,6 +37,8 @@ HEADLINES: dict[Hold, str] = {
     Hold.RETRYING: r"The last attempt failed: .+\.",
     Hold.NOT_DUE_YET: rf"will be written at {CLOCK}.*",
 }
+ELSEWHERE = {Hold.AT_WORK}
+"""What only a lock system can show that answers later; the demo's own answers at once."""
 AT_IT = "Being written to the lock now."
 
 
