@@ -36,7 +36,7 @@ WORDS: dict[Holding, str] = {
     Holding.HELD: "on it, as it should be",
     Holding.MISSING: "not on it yet, though it should be",
     Holding.OLDER: "on it with an older code or window",
-    Holding.NOT_KNOWN: "not known: an answer was lost",
+    Holding.NOT_KNOWN: "not known: an answer was lost or is still to come",
     Holding.TO_GO: "on it, though it should be gone",
     Holding.NOT_YET: "not on it, and not due there yet",
 }
@@ -76,7 +76,7 @@ def holding_of(told: Answer) -> Holding:
     facts = told.facts
     wanted = facts.phase is Phase.DUE and not gates(facts) and not gives_way(facts)
     match facts.on_lock:
-        case OnLock.UNKNOWN:
+        case OnLock.UNKNOWN | OnLock.ACCEPTED:
             return Holding.NOT_KNOWN
         case OnLock.CURRENT:
             return Holding.HELD if wanted else Holding.TO_GO
