@@ -273,6 +273,15 @@ def test_disconnect_says_what_stays_and_wants_the_name(owner, hotel, ttlock):
     address = reverse("disconnect_locks", args=[account.pk])
     page = text_of(owner.get(address))
     assert "Locks 2, on a door: 0." in page
+    assert "go on opening after their end" not in page
+    lock = account.locks.first()
+    Lock.objects.filter(pk=lock.pk).update(
+        door=factories.DoorFactory(property=hotel), native_window=False
+    )
+    factories.key_for(Lock.objects.get(pk=lock.pk).door)
+    Assignment.objects.update(written_revision=1)
+    page = text_of(owner.get(address))
+    assert "go on opening after their end, until they are taken off by hand: 1." in page
     assert "Type Garden to confirm" in text_of(owner.post(address, {"word": "yes"}))
     assert signed_in(hotel, Role.GENERAL_MANAGER).post(address).status_code == 403
     owner.post(address, {"word": "garden"})
