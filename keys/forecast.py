@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from django.db.models import Count, F, Q, QuerySet
+from django.db.models import Count, Q, QuerySet
 
 from keys.models import Assignment
 from locks.drivers import Kind
@@ -90,71 +90,85 @@ def needs_of(
 
 
 def forecasts(locks: Sequence[Lock], *, tz: ZoneInfo, now: datetime) -> list[Forecast]:
-    """The coming days of these locks, with the same few queries for one as for fifty.
+    """The coming days of these locks of one hotel, with the same few queries for one as for all of them.
 
     Counted is all that is wanted there or may still be there: codes of keys, backup codes, and codes that are not ours.
     """
-    ids = [lock.pk for lock in locks]
-    windows = _windows(ids, now=now)
-    foreign = _foreign(ids)
+    if not locks:
+        return []
+    hotel = locks[0].property_id
+    one = locks[0].pk if len(locks) == 1 else None
+    windows = _windows(hotel, one, now=now)
+    foreign = _foreign(hotel, one)
     first = now.astimezone(tz).date()
     return [
         Forecast(
             lock,
             needs_of(
                 windows.get(lock.pk, ()),
-                always=foreign.get(lock.pk, 0),
+                always=foreign[lock.pk],
                 capacity=lock.max_codes,
                 first=first,
                 days=DAYS,
                 tz=tz,
             ),
-            foreign.get(lock.pk, 0),
+            foreign[lock.pk],
         )
         for lock in locks
     ]
 
 
-def may_be_short(locks: QuerySet[Lock], *, now: datetime) -> QuerySet[Lock]:
-    """The locks of these for which more is wanted in the coming days than they have places: only they can be short."""
-    soon = now + timedelta(days=DAYS)
-    wanted = Q(
-        assignments__reserved_digest__isnull=False,
-        assignments__starts_at__lt=soon,
-    ) & (Q(assignments__kind=Kind.DOOR_CODE.value) | Q(account__driver__in=_of_one_memory()))
-    there = Q(foreign_codes__gone_at=None, foreign_codes__isnull=False)
-    counted = locks.annotate(
-        wanted=Count("assignments", filter=wanted, distinct=True),
-        theirs=Count("foreign_codes", filter=there, distinct=True),
-    )
-    return counted.filter(wanted__gt=F("max_codes") - F("theirs"))
+def may_be_short(*, property_id: int, now: datetime) -> list[int]:
+    """The locks of a hotel for which more is wanted in the coming days than they have places: only they can be short."""
+    rows = _wanted(property_id, None, now=now).order_by().values("lock_id")
+    wanted = {row["lock_id"]: row["many"] for row in rows.annotate(many=Count("id"))}
+    foreign = _foreign(property_id, None)
+    sizes = Lock.objects.filter(property_id=property_id, door__isnull=False).order_by("name", "id")
+    return [
+        lock_id
+        for lock_id, size in sizes.values_list("id", "max_codes")
+        if wanted.get(lock_id, 0) + foreign[lock_id] > size
+    ]
 
 
 def _of_one_memory() -> list[str]:
     return [name for name in REGISTRY if vendor(name).one_memory]
 
 
-def _windows(lock_ids: Sequence[int], *, now: datetime) -> dict[int, list[Window]]:
-    """When each credential needs its place. What is over and may still be there needs one today."""
+def _takes_a_place() -> Q:
+    """Where kinds have memories of their own, a code takes no place of a SmartKey."""
+    return Q(kind=Kind.DOOR_CODE.value) | Q(lock__account__driver__in=_of_one_memory())
+
+
+def _wanted(property_id: int, lock_id: int | None, *, now: datetime) -> QuerySet[Assignment]:
+    """By the index over what is live in the hotel: a lock's own would lead through its years."""
     rows = Assignment.objects.filter(
-        lock_id__in=lock_ids,
+        _takes_a_place(),
+        property_id=property_id,
+        lock__isnull=False,
         reserved_digest__isnull=False,
         starts_at__lt=now + timedelta(days=DAYS),
-    ).filter(Q(kind=Kind.DOOR_CODE.value) | Q(lock__account__driver__in=_of_one_memory()))
+    )
+    return rows if lock_id is None else rows.filter(lock_id=lock_id)
+
+
+def _windows(property_id: int, lock_id: int | None, *, now: datetime) -> dict[int, list[Window]]:
+    """When each credential needs its place. What is over and may still be there needs one today."""
     found: dict[int, list[Window]] = {}
     moment = now + timedelta(seconds=1)
-    lasting = rows.values_list("lock_id", "starts_at", "ends_at", "written_revision")
-    for lock_id, starts_at, ends_at, written in lasting.iterator(chunk_size=5000):
+    rows = _wanted(property_id, lock_id, now=now).values_list(
+        "lock_id", "starts_at", "ends_at", "written_revision"
+    )
+    for at_lock, starts_at, ends_at, written in rows.iterator(chunk_size=5000):
         if ends_at <= now:
             if written is None:
                 continue
             ends_at = moment  # noqa: PLW2901 - it leaves as soon as it can
-        found.setdefault(lock_id or 0, []).append((starts_at, ends_at))
+        found.setdefault(at_lock or 0, []).append((starts_at, ends_at))
     return found
 
 
-def _foreign(lock_ids: Sequence[int]) -> Counter[int]:
-    rows = ForeignCode.objects.filter(lock_id__in=lock_ids, gone_at=None).filter(
-        Q(kind=Kind.DOOR_CODE.value) | Q(lock__account__driver__in=_of_one_memory())
-    )
+def _foreign(property_id: int, lock_id: int | None) -> Counter[int]:
+    rows = ForeignCode.objects.filter(_takes_a_place(), property_id=property_id, gone_at=None)
+    rows = rows if lock_id is None else rows.filter(lock_id=lock_id)
     return Counter(rows.values_list("lock_id", flat=True))

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 
 from keys.facts import Answer, answer, rows_of
 from keys.models import Assignment
@@ -86,10 +86,11 @@ def holding_of(told: Answer) -> Holding:
             return Holding.MISSING if wanted else Holding.NOT_YET
 
 
-def book_of(lock_id: int, *, now: datetime) -> Book:
-    """What is known of one lock's memory now."""
-    live = Q(reserved_digest__isnull=False) | Q(written_revision__isnull=False)
-    rows = Assignment.objects.filter(live | Q(sent_revision__isnull=False), lock_id=lock_id)
+def book_of(lock_id: int, *, property_id: int, now: datetime) -> Book:
+    """What is known of one lock's memory now. What is or may be on a lock is always reserved."""
+    rows = Assignment.objects.filter(
+        property_id=property_id, lock_id=lock_id, reserved_digest__isnull=False
+    )
     told = [answer(row, now=now) for row in rows_of(rows.order_by("starts_at", "id")[:MOST])]
     placed = [Odd(each, holding_of(each)) for each in told]
     odd = [each for each in placed if each.holding in OUT_OF_STEP]

@@ -134,7 +134,6 @@ PORTAL = [
     "/locks/foreign/",
     "/locks/backups/",
     "/locks/forecast/",
-    "/locks/{lock}/",
     "/log/",
     "/log/?code=4117",
     "/log/?code=unlocked",
@@ -199,7 +198,6 @@ def filled(address: str, crowd: Crowd) -> str:
     hotel = crowd.property
     return address.format(
         door=Door.objects.filter(property=hotel).order_by("id")[17].pk,
-        lock=Door.objects.filter(property=hotel).order_by("id")[17].lock.pk,
         key=Key.objects.filter(property=hotel).order_by("starts_at")[SIZE // 2].pk,
         outage=Outage.objects.get(property=hotel).pk,
         integration=Integration.objects.get(property=hotel).pk,
@@ -244,6 +242,18 @@ def test_a_look_for_alerts_reads_what_is_live_and_never_the_years_before(crowd):
                 if not fault.startswith((one_pass, what_is_live))
             ]
         )
+    }
+    assert faults == {}
+
+
+def test_the_page_of_a_lock_reads_what_is_live_and_never_the_years_before(crowd, staff):
+    lock = Door.objects.filter(property=crowd.property).order_by("id")[17].lock
+    with CaptureQueriesContext(connection) as made:
+        assert staff.get(f"/locks/{lock.pk}/").status_code == 200
+    faults = {
+        query["sql"][:3000]: found
+        for query in made.captured_queries
+        if query["sql"].startswith("SELECT") and (found := faults_of(query["sql"], ALL_THAT_WAIT))
     }
     assert faults == {}
 

@@ -37,7 +37,7 @@ PORTAL = {
     "/doors/": 10,
     "/locks/ghosts/": 10,
     "/locks/foreign/": 10,
-    "/locks/forecast/": 12,
+    "/locks/forecast/": 14,
     "/locks/backups/": 10,
     "/log/": 10,
     "/alerts/": 8,

@@ -107,10 +107,11 @@ def forecast(request: StaffRequest) -> HttpResponse:
     hotel, at = request.staff.hotel, now()
     tz = zone(hotel.timezone)
     locks = Lock.objects.filter(property_id=hotel.pk, door__isnull=False).select_related("door")
-    doubtful = list(may_be_short(locks, now=at).order_by("name", "id")[:SHORT_SHOWN])
     page = turn(locks, by="name", after=request.GET.get("after", ""), value=lambda lock: lock.name)
     first = not request.GET.get("after")
-    short = [one for one in forecasts(doubtful, tz=tz, now=at) if one.short_days] if first else []
+    ids = may_be_short(property_id=hotel.pk, now=at)[:SHORT_SHOWN] if first else []
+    doubtful = sorted(locks.filter(pk__in=ids), key=lambda lock: lock.name) if ids else []
+    short = [one for one in forecasts(doubtful, tz=tz, now=at) if one.short_days]
     context = {
         "short": short,
         "all": forecasts(page.rows, tz=tz, now=at),

@@ -47,7 +47,7 @@ def lock_page(request: StaffRequest, lock_id: int) -> HttpResponse:
     """One lock."""
     lock, at = lock_of(request, lock_id), now()
     system = vendor(lock.account.driver)
-    book = book_of(lock.pk, now=at)
+    book = book_of(lock.pk, property_id=lock.property_id, now=at)
     strangers = ForeignCode.objects.filter(lock=lock, gone_at=None).order_by("first_seen_at", "id")
     foreign = list(strangers[: FOREIGN_SHOWN + 1])
     asked = Errand.objects.filter(lock=lock).order_by("-asked_at", "-id")[:ERRANDS_SHOWN]

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from keys.forecast import forecasts, may_be_short, needs_of
 from keys.models import Assignment
-from locks.models import Lock
 from tests import factories
 from tests.factories import now
 
@@ -91,9 +90,8 @@ def test_a_lock_with_too_few_places_is_found_with_its_day_and_one_with_enough_is
             factories.key_for(
                 lock.door, starts_at=begin, ends_at=begin + timedelta(days=1, hours=n)
             )
-    doubtful = list(may_be_short(Lock.objects.filter(property=account.property), now=now()))
-    assert doubtful == [small]
-    (told,) = forecasts(doubtful, tz=LISBON, now=now())
+    assert may_be_short(property_id=account.property_id, now=now()) == [small.pk]
+    (told,) = forecasts([small], tz=LISBON, now=now())
     assert (told.worst.needed, told.worst.capacity) == (3, 2)
     assert told.worst.day == begin.astimezone(LISBON).date()
     (rest,) = forecasts([enough], tz=LISBON, now=now())
