@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, ClassVar
 import pytest
 
 from locks import vendors
+from locks.accounts import NotConnected
 from locks.drivers import (
     Cause,
     EventType,
@@ -49,6 +50,7 @@ from tests.locks.peers.zigbee.peer import (
     fit,
     start_zigbee,
 )
+from tests.locks.staff import connected_by_staff
 from tests.ports import free_port
 
 if TYPE_CHECKING:
@@ -669,3 +671,22 @@ def test_an_account_that_cannot_be_is_a_failure_and_not_an_exception(
         Retry.NEVER,
         Scope.ACCOUNT,
     )
+
+
+# How Portal comes by it.
+
+
+@pytest.mark.django_db
+def test_staff_connect_a_broker_and_find_its_locks_behind_the_bridge(zigbee: ZigbeePeer) -> None:
+    typed = {
+        "user": USER,
+        "password": PASSWORD,
+        "base_topic": "zigbee2mqtt",
+        "session": "",
+        "ca": "",
+    }
+    with pytest.raises(NotConnected, match="Zigbee2MQTT does not accept this password"):
+        connected_by_staff("zigbee2mqtt", zigbee.url, typed | {"password": "wrong"}, name="Wrong")
+    found = connected_by_staff("zigbee2mqtt", zigbee.url, typed, name="Zigbee of the annex")
+    assert {one["external_id"] for one in found} == {lock.ref for lock in zigbee.locks}
+    assert len({one["gateway"] for one in found}) == 1

@@ -49,6 +49,7 @@ from tests.locks.peers.zwave.peer import (
     start_zwave,
 )
 from tests.locks.peers.zwave.stand import TIMEOUT_S, ZwaveStand, quick_driver
+from tests.locks.staff import connected_by_staff
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -586,3 +587,10 @@ def test_an_address_that_is_none_is_our_mistake(address: str) -> None:
 
     seen = drive(lambda: quick_driver(address), work)
     assert (seen.held, seen.error.cause) == (None, Cause.BAD_REQUEST)
+
+
+@pytest.mark.django_db
+def test_staff_connect_a_server_and_find_its_locks(zwave: ZwavePeer) -> None:
+    found = connected_by_staff("zwave", zwave.server, {"token": ""}, name="Z-Wave in the cellar")
+    assert {one["first_slot"] for one in found} == {1}
+    assert PLAIN in {one["external_id"] for one in found}
