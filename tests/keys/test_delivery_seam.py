@@ -232,3 +232,17 @@ def test_a_code_that_the_lock_has_already_is_replaced_for_the_whole_key(seam, lo
     second = key.credentials.get().secret
     assert second != first
     assert sorted(codes(seam)) == sorted([first, second])
+
+
+def test_a_second_code_of_one_name_that_landed_late_is_taken_off_when_the_book_is_read(seam, lock):
+    key = key_for(lock.door)
+    look_until(lambda: is_on(key))
+
+    def on_it():
+        return sorted(each["code"] for each in seam.get("devices/front-204")["memory"])
+
+    seam.create("front-204", f"k{key.pk}a{Assignment.objects.get().pk}", "975318")
+    secret = key.credentials.get().secret
+    eventually(lambda: on_it() == sorted([secret, "975318"]), 5)
+    Lock.objects.update(read_back_at=now(), read_backs_left=1)
+    look_until(lambda: on_it() == [secret] and is_on(key))
