@@ -228,6 +228,13 @@ def _none_missing(page: Page) -> None:
     expect(page.get_by_role("heading", level=1)).to_contain_text("Missing")
 
 
+def _backup_code(page: Page) -> None:
+    """Offered where a code is allowed and not on its lock."""
+    open_key(page, "Pia Cabin Offline")
+    page.get_by_role("link", name="Give backup code").first.click()
+    expect(page.get_by_label("Why")).to_be_visible()
+
+
 def _found_locks(page: Page) -> None:
     """Locks that a worker found at the lock system, some of them new: the simulated one has those of all hotels."""
     page.goto("/settings/lock-systems/")
@@ -284,6 +291,7 @@ STATES: dict[str, Callable[[Page], None]] = {
     "bulk_change": _many_changed,
     "undo_bulk": _undo_many,
     "many keys that were changed back": _undone_many,
+    "give_backup": _backup_code,
     "locks that were found": _found_locks,
     "add_locks": _add_a_lock,
     "a lock system with errors": _lock_errors,
