@@ -6,12 +6,12 @@ from datetime import datetime, timedelta
 
 from django.db.models import Count, Exists, Min, OuterRef
 
-from keys.alerting import HORIZON, Doorless, Facts, Ghost, Missing, Part, Pms, Waiting
+from keys.alerting import HORIZON, Clock, Doorless, Facts, Ghost, Missing, Part, Pms, Waiting
 from keys.ending import live_keys
 from keys.models import Assignment, Key, KeychainDoor, Person
 from keys.rules import Hold, Waits
 from locks.log_models import Episode
-from locks.models import Gateway, LockAccount, Property
+from locks.models import Gateway, Lock, LockAccount, Property
 from pms.adapters import title_of
 from pms.models import Integration, Reservation
 
@@ -40,6 +40,7 @@ def read(*, grace: timedelta, now: datetime) -> Facts:
         pmses=_pmses(),
         gateways=_gateways(now - grace, now),
         accounts=_accounts(now),
+        clocks=_clocks(now),
         missing=_missing(now),
         ghosts=ghosts,
         behind=_behind({ghost.door_id for ghost in ghosts}, now),
@@ -109,6 +110,17 @@ def _accounts(now: datetime) -> list[Part]:
     return [
         Part(hotel, pk, name, broken or off or now, many, off is not None)
         for hotel, pk, name, broken, off, many in found
+    ]
+
+
+def _clocks(now: datetime) -> list[Clock]:
+    rows = Lock.objects.filter(clock_wrong_since__isnull=False, door__isnull=False)
+    found = rows.values_list(
+        "property_id", "door_id", "door__name", "clock_offset_s", "clock_wrong_since"
+    )
+    return [
+        Clock(hotel, door_id or 0, str(door), offset or 0.0, since or now)
+        for hotel, door_id, door, offset, since in found
     ]
 
 

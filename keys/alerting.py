@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+from keys.past_facts import clock_words
 from keys.rules import Hold
 from keys.telling_models import Alert
 
@@ -43,6 +44,7 @@ REMEDIES: dict[str, str] = {
     Kind.PMS_SILENT: "Portal asks again by itself. Until then let a guest in by Edit Door, Write now, before check-in.",
     Kind.PMS_MISSING: "Look them up in the PMS. If it answered wrongly they are found again by themselves; those that are gone: Settings, Integrations, Missing reservations.",
     Kind.GATEWAY: "Check the power and the network of the gateway.",
+    Kind.CLOCK: "Portal sets it right by itself where the lock system can. Otherwise set it at the lock or by the maker’s app; until then codes begin and end at wrong times.",
     Kind.ACCOUNT: "Settings, Lock systems, Reconnect. An account that was refused is also tried every minute by itself.",
 }
 
@@ -68,6 +70,16 @@ class Part(NamedTuple):
     since: datetime
     locks: int
     is_disconnected: bool = False
+
+
+class Clock(NamedTuple):
+    """A door whose lock’s clock is off by more than two minutes, in seconds, by its last reading."""
+
+    property_id: int
+    door_id: int
+    name: str
+    offset_s: float
+    since: datetime
 
 
 class Missing(NamedTuple):
@@ -121,6 +133,7 @@ class Facts:
     pmses: Sequence[Pms] = ()
     gateways: Sequence[Part] = ()
     accounts: Sequence[Part] = ()
+    clocks: Sequence[Clock] = ()
     missing: Sequence[Missing] = ()
     ghosts: Sequence[Ghost] = ()
     behind: dict[int, set[int]] = field(default_factory=dict)
@@ -166,6 +179,7 @@ def find(facts: Facts, limits: Limits, *, now: datetime) -> list[Trouble]:
         *_pmses(facts, limits, now),
         *_missing(facts),
         *_parts(facts),
+        *(_clock(clock) for clock in facts.clocks),
     ]
 
 
@@ -324,6 +338,12 @@ def _parts(facts: Facts) -> Iterator[Trouble]:
             f"{what}: nothing is written to or removed from {counted(account.locks, 'lock')}."
         )
         yield _part(account, Kind.ACCOUNT, "account", sentence, len(guests))
+
+
+def _clock(clock: Clock) -> Trouble:
+    sentence = f"The clock of {clock.name} is {clock_words(clock.offset_s)}: its codes begin and end at wrong times."
+    about = f"door:{clock.door_id}"
+    return Trouble(clock.property_id, Kind.CLOCK, about, clock.name, sentence, 0, clock.since)
 
 
 def _part(part: Part, kind: str, what: str, sentence: str, guests: int) -> Trouble:

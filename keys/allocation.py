@@ -15,8 +15,10 @@ from django.db.models import Q
 
 from keys.ledger import next_mark
 from keys.models import Assignment, Credential, Key, Person
+from keys.past_models import FormerCode
 from keys.refusal import Refused
 from locks.drivers import Kind
+from locks.history import current_label
 from locks.models import Door
 from locks.vault import Secret, digest
 
@@ -197,6 +199,14 @@ def _code(rules: CodeRules) -> str:
 
 
 def _take(credential: Credential, secret: str, note: str, *, now: datetime) -> None:
+    FormerCode.objects.create(
+        property_id=credential.property_id,
+        credential=credential,
+        digest=credential.secret_digest,
+        since=credential.drawn_at,
+        until=max(now, credential.drawn_at),
+        by=current_label(),
+    )
     credential.secret = secret
     credential.secret_digest = fingerprint(credential.key, credential.kind, secret)
     credential.revision += 1

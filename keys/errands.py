@@ -29,17 +29,20 @@ from locks import doorlog
 from locks.bell import ring
 from locks.clock import database_now
 from locks.doorlog import retry_delay
+from locks.drift import note_clock
 from locks.drivers import Driver, Health, Kind, Outcome, Place, Result, Retry
 from locks.errand_models import Errand
-from locks.history import Actor
+from locks.history import Actor, Source
 from locks.log_models import LogCode
 from locks.models import Lock, LockAccount
 from locks.pulse import bump
 from locks.slot_models import ForeignCode
+from locks.vendors import vendor
 
 log = logging.getLogger(__name__)
 BELL = "keys.tasks.run_errands"
 AT_ONCE = 50
+BY_ITSELF = Actor(source=Source.SYSTEM, label="Portal")
 LASTS: dict[str, timedelta] = {
     Errand.What.CHECK: timedelta(minutes=1),
     Errand.What.SYNC_CLOCK: timedelta(hours=1),
@@ -183,7 +186,7 @@ class Round:
         now = self.desk.read_clock()
         due = Errand.objects.filter(due_at__lte=now).order_by("due_at", "id")
         by_writer: dict[int, list[Errand]] = {}
-        for row in due.select_related("lock", "foreign")[:AT_ONCE]:
+        for row in due.select_related("lock__account", "foreign")[:AT_ONCE]:
             if row.expires_at <= now:
                 _finish(row, Errand.Result.EXPIRED, now=now)
             else:
@@ -222,6 +225,7 @@ class Round:
                 result = Errand.Result.UNKNOWN  # something of another worker may have come after it
             if answer.health is not None:
                 _note_health(row.lock_id, answer.health, now)
+                self._mend_clock(row, answer.health, now)
             if outcome.result in {Result.CONFIRMED, Result.ACCEPTED} and answer.health is None:
                 back_online(lock_id=row.lock_id, now=now)
             if self._comes_again(row, result, outcome, now):
@@ -229,6 +233,15 @@ class Round:
             cause = outcome.error.cause.value if outcome.error else ""
             proof = outcome.proof.value if result is Errand.Result.CONFIRMED else ""
             _finish(row, result, now=now, proof=proof, cause=cause)
+
+    def _mend_clock(self, row: Errand, health: Health, now: datetime) -> None:
+        """A clock that a check finds wrong is set right; one that was just set and is wrong all the same is left to the
+        next check, an hour later."""
+        if health.error is not None or health.clock_offset_s is None:
+            return
+        wrong = note_clock(lock_id=row.lock_id, offset_s=health.clock_offset_s, now=now)
+        if wrong and row.what == Errand.What.CHECK and vendor(row.lock.account.driver).sets_clocks:
+            ask(lock=row.lock, what=Errand.What.SYNC_CLOCK, by=BY_ITSELF, now=now)
 
     def _comes_again(
         self, row: Errand, result: Errand.Result, outcome: Outcome, now: datetime

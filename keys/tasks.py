@@ -13,6 +13,7 @@ from keys import (
     alerts,
     backups,
     bulk,
+    clocks,
     delivery,
     errands,
     following,
@@ -88,6 +89,12 @@ def _work_off(
                 ring(bell)
                 return
             time.sleep(pause_s)
+
+
+@shared_task
+def tend_locks() -> None:
+    """Ask locks how they are, and set clocks right that are wrong."""
+    clocks.tend(now=database_now())
 
 
 @shared_task

@@ -26,6 +26,7 @@ class Alert(models.Model):
         PMS_MISSING = "pms_missing", "Reservations missing in the PMS"
         GATEWAY = "gateway", "Gateway offline"
         ACCOUNT = "account", "Lock account broken"
+        CLOCK = "clock", "Lock clock wrong"
 
     property = models.ForeignKey(
         Property, on_delete=models.PROTECT, related_name="alerts", db_index=False

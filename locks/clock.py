@@ -32,6 +32,10 @@ def database_now() -> datetime:
         return datetime.fromtimestamp(float(cursor.fetchone()[0]), tz=UTC)
 
 
+DRIFT_S = 120.0
+"""A lock whose clock is further off than this opens and closes windows at wrong times; staff are told."""
+
+
 class TimeDoesNotExist(ValueError):
     """A wall time that the night of a clock change skips. ``after`` is the first wall time that exists again."""
 

@@ -126,6 +126,8 @@ def _believe(told: Iterable[tuple[Lock, LockEvent]], *, now: datetime) -> set[in
             reach[lock.pk] = (lock, event)
         if event.type in READ_AFTER:
             change["read_back_at"] = now
+        if event.type is EventType.CLOCK_WRONG:
+            change["next_health_at"] = now
         if event.battery is not None:
             change["battery"] = event.battery
     for lock, event in reach.values():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from django.core.exceptions import ValidationError
-from django.core.validators import MaxValueValidator
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Lower
@@ -127,6 +127,21 @@ class Property(Tracked):
         "Not earlier than this many hours before the arrival",
         default=0,
         validators=[MaxValueValidator(720)],
+    )
+    log_months = models.PositiveSmallIntegerField(
+        "Months to keep the door log",
+        default=24,
+        validators=[MinValueValidator(3), MaxValueValidator(120)],
+    )
+    guest_months = models.PositiveSmallIntegerField(
+        "Months to keep names and contacts of past guests",
+        default=24,
+        validators=[MinValueValidator(1), MaxValueValidator(120)],
+    )
+    inbox_months = models.PositiveSmallIntegerField(
+        "Months to keep what the PMS sent",
+        default=3,
+        validators=[MinValueValidator(1), MaxValueValidator(24)],
     )
     created_at = models.DateTimeField(auto_now_add=True)
     history = History()
@@ -333,7 +348,8 @@ class Lock(OneHotel):
     ``reach_told_at`` is when, by the lock's or vendor's own clock, it was last told to be online or offline.
     ``last_read_at`` is when it was last read and compared with what it should hold.
     ``clock_offset_s`` is the lock's time minus the true time and ``utc_offset_s`` its local time minus UTC, in seconds and as
-    of ``health_read_at``, where the lock tells such things.
+    of ``health_read_at``, where the lock tells such things; ``next_health_at`` is when it is asked again.
+    ``clock_wrong_since`` is set while its clock is off by more than ``clock.DRIFT_S``.
     """
 
     property = models.ForeignKey(Property, on_delete=models.PROTECT, related_name="locks")
@@ -364,6 +380,8 @@ class Lock(OneHotel):
     clock_offset_s = models.FloatField(null=True, blank=True)
     utc_offset_s = models.FloatField(null=True, blank=True)
     health_read_at = models.DateTimeField(null=True, blank=True)
+    next_health_at = models.DateTimeField(null=True, blank=True)
+    clock_wrong_since = models.DateTimeField(null=True, blank=True)
     last_heard_at = models.DateTimeField(null=True, blank=True)
     reach_told_at = models.DateTimeField(null=True, blank=True)
     last_read_at = models.DateTimeField(null=True, blank=True)
@@ -388,6 +406,7 @@ class Lock(OneHotel):
                 condition=Q(read_back_at__isnull=False),
                 name="lock_read_back_due",
             ),
+            models.Index(fields=["next_health_at"], name="lock_health_due"),
         ]
 
     def __str__(self) -> str:

@@ -14,6 +14,7 @@ from rest_framework.views import APIView
 
 from keys import alerts_api
 from keys.api import KeychainDoorsView, KeysView, ReleaseView
+from keys.past_api import QuestionsView
 from keys.recovery_api import OutagesView, RecoveriesView, RecoveryRowsView
 from locks import api as locks
 from pms import api as pms
@@ -65,6 +66,8 @@ urlpatterns = [
         KeychainDoorsView.as_view({"post": "try_now"}),
         name="key-door-try-now",
     ),
+    path("doors/<int:pk>/why/", QuestionsView.as_view({"post": "why"}), name="door-why"),
+    path("doors/<int:pk>/who-could-open/", QuestionsView.as_view({"get": "who"}), name="door-who"),
     path("keychain-doors/release/", ReleaseView.as_view({"post": "release"}), name="release"),
     path(
         "outages/<int:pk>/reservations/",

@@ -75,6 +75,8 @@ READ_PMS_EVERY_S = env.float("READ_PMS_EVERY_S", default=300.0)
 SWEEP_PMS_EVERY_S = env.float("SWEEP_PMS_EVERY_S", default=3600.0)
 DRIVER_TIMEOUT_S = env.float("DRIVER_TIMEOUT_S", default=10.0)
 READ_BACK_AFTER_S = env.list("READ_BACK_AFTER_S", cast=float, default=[30.0, 120.0])
+TEND_LOCKS_EVERY_S = env.float("TEND_LOCKS_EVERY_S", default=10.0)
+LOCK_HEALTH_EVERY_S = env.float("LOCK_HEALTH_EVERY_S", default=3600.0)
 READ_BACK_ALL_EVERY_S = env.float("READ_BACK_ALL_EVERY_S", default=6 * 3600.0)
 RETRY_OFFLINE_S = env.list(
     "RETRY_OFFLINE_S", cast=float, default=[60.0, 300.0, 900.0, 1800.0, 3600.0]

@@ -18,7 +18,7 @@ class Migration(migrations.Migration):
             name='Alert',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('kind', models.CharField(choices=[('removals', 'Removal not confirmed'), ('arrivals', 'Arrivals at risk'), ('pms_broken', 'PMS broken'), ('pms_silent', 'PMS silent'), ('pms_missing', 'Reservations missing in the PMS'), ('gateway', 'Gateway offline'), ('account', 'Lock account broken')], max_length=12)),
+                ('kind', models.CharField(choices=[('removals', 'Removal not confirmed'), ('arrivals', 'Arrivals at risk'), ('pms_broken', 'PMS broken'), ('pms_silent', 'PMS silent'), ('pms_missing', 'Reservations missing in the PMS'), ('gateway', 'Gateway offline'), ('account', 'Lock account broken'), ('clock', 'Lock clock wrong')], max_length=12)),
                 ('rank', models.PositiveSmallIntegerField()),
                 ('about', models.CharField(max_length=40)),
                 ('subject', models.CharField(max_length=120)),
@@ -126,6 +126,28 @@ class Migration(migrations.Migration):
                 ('note', locks.vault.EncryptedTextField(blank=True, default='')),
                 ('drawn_at', models.DateTimeField()),
                 ('retired_at', models.DateTimeField(blank=True, null=True)),
+            ],
+        ),
+        migrations.CreateModel(
+            name='Erasure',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('pseudonym', models.CharField(max_length=60)),
+                ('erased_at', models.DateTimeField()),
+                ('by', models.CharField(max_length=120)),
+                ('source', models.CharField(choices=[('portal', 'Portal'), ('api', 'API'), ('admin', 'Admin'), ('command', 'Command'), ('pms', 'PMS'), ('system', 'Portal itself')], max_length=10)),
+                ('reason', models.CharField(max_length=300)),
+                ('touched', models.JSONField(default=dict)),
+            ],
+        ),
+        migrations.CreateModel(
+            name='FormerCode',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('digest', models.CharField(max_length=64)),
+                ('since', models.DateTimeField()),
+                ('until', models.DateTimeField()),
+                ('by', models.CharField(blank=True, max_length=120)),
             ],
         ),
         migrations.CreateModel(

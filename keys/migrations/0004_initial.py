@@ -244,8 +244,16 @@ class Migration(migrations.Migration):
             index=models.Index(condition=models.Q(('finished_at', None)), fields=['id'], name='bulk_changes_under_way'),
         ),
         migrations.AddIndex(
+            model_name='formercode',
+            index=models.Index(fields=['property', 'digest'], name='former_code_by_digest'),
+        ),
+        migrations.AddIndex(
             model_name='guest',
             index=models.Index(fields=['property', 'external_id'], name='guest_by_pms_id'),
+        ),
+        migrations.AddIndex(
+            model_name='erasure',
+            index=models.Index(fields=['property', '-erased_at', '-id'], name='erasures_newest'),
         ),
         migrations.AddIndex(
             model_name='key',
@@ -410,6 +418,10 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='person',
             constraint=models.UniqueConstraint(condition=models.Q(('is_main', True)), fields=('key',), name='one_main_person_per_key'),
+        ),
+        migrations.AddIndex(
+            model_name='credential',
+            index=models.Index(fields=['property', 'secret_digest'], name='credential_by_digest'),
         ),
         migrations.AddConstraint(
             model_name='credential',

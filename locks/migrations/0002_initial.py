@@ -317,6 +317,10 @@ class Migration(migrations.Migration):
             model_name='lock',
             index=models.Index(condition=models.Q(('read_back_at__isnull', False)), fields=['read_back_at'], name='lock_read_back_due'),
         ),
+        migrations.AddIndex(
+            model_name='lock',
+            index=models.Index(fields=['next_health_at'], name='lock_health_due'),
+        ),
         migrations.AddConstraint(
             model_name='lock',
             constraint=models.UniqueConstraint(fields=('account', 'external_id'), name='device_once'),

@@ -119,7 +119,7 @@ def _places(alert: Alert, what: str, number: str) -> list[Place]:
         case Alert.Kind.GATEWAY:
             locks = (Right.PAIR_LOCKS, "Settings → Locks", reverse("installation"))
             return [locks, (Right.SEE_DOORS, "Doors", reverse("doors"))]
-        case Alert.Kind.REMOVALS:
+        case Alert.Kind.REMOVALS | Alert.Kind.CLOCK:
             return [door]
     return _places_of_arrivals(alert, what, door, integrations)
 

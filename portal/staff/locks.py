@@ -16,7 +16,7 @@ from keys.forecast import forecasts
 from keys.holdings import Book, Holding, Odd, book_of
 from keys.models import Key
 from keys.wording import problem_text
-from locks.clock import zone
+from locks.clock import DRIFT_S, zone
 from locks.errand_models import Errand
 from locks.models import Lock, LockAccount
 from locks.slot_models import ForeignCode
@@ -28,8 +28,6 @@ from portal.staff.pages import now, show
 ODD_SHOWN = 50
 FOREIGN_SHOWN = 10
 ERRANDS_SHOWN = 5
-DRIFT_S = 120
-"""A clock that is further off than this is flagged."""
 
 
 def lock_of(request: StaffRequest, lock_id: int) -> Lock:

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 from django import template
 from django.utils import timezone
 
+from keys.past_facts import clock_words
 from portal.staff import dates
 
 register = template.Library()
@@ -23,6 +24,18 @@ def when(at: datetime | None) -> str:
 def day_time(at: datetime) -> str:
     """A moment, always with its day."""
     return dates.day_and_time(at, tz=_zone(), now=datetime.now(UTC))
+
+
+@register.filter
+def drift(offset_s: float | None) -> str:
+    """How a lock's clock goes wrong."""
+    return clock_words(offset_s) if offset_s is not None else ""
+
+
+@register.filter
+def utc(at: datetime) -> str:
+    """A moment as it stands in an address: to the second, in UTC."""
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _zone() -> ZoneInfo:

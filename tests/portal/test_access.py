@@ -75,6 +75,8 @@ TABLE: dict[str, tuple[Right | str, str, tuple[str, ...]]] = {
     "unlock": (Right.UNLOCK, "POST", ("lock_id",)),
     "try_lock": (Right.SWITCH_DOORS, "POST", ("lock_id",)),
     "log": (Right.SEE_LOG, "GET", ()),
+    "why": (Right.SEE_CODES, "GET", ()),
+    "who_could_open": (Right.SEE_KEYS, "GET", ()),
     "alerts": (Right.SEE_ALERTS, "GET", ()),
     "alert_preferences": (Right.SEE_ALERTS, "GET", ()),
     "settings": (Right.SEE_DOORS, "GET", ()),

@@ -102,6 +102,7 @@ def test_every_kind_leads_somewhere(hotel, boss):
     door = factories.DoorFactory(property=hotel)
     abouts = {"pms_broken": ["pms:1"], "pms_silent": ["pms:1"], "gateway": ["gateway:1"]}
     abouts |= {"account": ["account:1"], "removals": [f"door:{door.pk}"]}
+    abouts["clock"] = [f"door:{door.pk}"]
     abouts["pms_missing"] = [f"pms:{factories.outage_of(hotel).integration_id}"]
     abouts["arrivals"] = [f"door:{door.pk}", "outage:1", "pms:1", "rooms"]
     for kind in Alert.Kind.values:
@@ -109,7 +110,7 @@ def test_every_kind_leads_somewhere(hotel, boss):
             factories.alert_at(hotel, kind=kind, about=about)
     client = signed_in(boss)
     lines = client.get("/alerts/").context["lines"]
-    assert len(lines) == 10
+    assert len(lines) == 11
     for line in lines:
         assert line.remedy
         assert client.get(line.link).status_code == 200, line.alert
