@@ -9,7 +9,6 @@ from django.db.models.functions import Coalesce, Least
 from keys.backup_models import BackupCode  # noqa: F401 - so that Django knows it
 from keys.bulk_models import BulkChange, BulkRow
 from keys.past_models import FormerCode  # noqa: F401 - so that Django knows it
-from keys.privacy_models import Erasure  # noqa: F401 - so that Django knows it
 from keys.recovery_models import Recovery, RecoveryRow, SupportRequest
 from keys.rules import Hold, Permission, Waits
 from keys.telling_models import Alert, GuestMessage  # noqa: F401 - so that Django knows them

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from django.core.exceptions import ValidationError
-from django.core.validators import MaxValueValidator, MinValueValidator
+from django.core.validators import MaxValueValidator
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Lower
@@ -127,21 +127,6 @@ class Property(Tracked):
         "Not earlier than this many hours before the arrival",
         default=0,
         validators=[MaxValueValidator(720)],
-    )
-    log_months = models.PositiveSmallIntegerField(
-        "Months to keep the door log",
-        default=24,
-        validators=[MinValueValidator(3), MaxValueValidator(120)],
-    )
-    guest_months = models.PositiveSmallIntegerField(
-        "Months to keep names and contacts of past guests",
-        default=24,
-        validators=[MinValueValidator(1), MaxValueValidator(120)],
-    )
-    inbox_months = models.PositiveSmallIntegerField(
-        "Months to keep what the PMS sent",
-        default=3,
-        validators=[MinValueValidator(1), MaxValueValidator(24)],
     )
     created_at = models.DateTimeField(auto_now_add=True)
     history = History()

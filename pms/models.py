@@ -194,8 +194,7 @@ class Reservation(OneHotel):
     ``fingerprint`` is how that is known, and ``followed_at`` is the ``changed_at`` that the key has followed.
     ``missing_since`` is set while the PMS does not mention the stay though asked for it by name; that alone ends nothing.
     ``happened`` is what happened during the outage of ``affected_by``, and ``before_outage`` the stay as it was known
-    before it, none if it came in. ``guest_erased_at`` is when the main guest was erased, and ``erased_refs`` are digests of the
-    PMS's numbers of companions who were: what the PMS says of them is not taken in again. Guests' contacts live here encrypted; they have no history.
+    before it, none if it came in. Guests' contacts live here encrypted; they have no history.
     """
 
     class State(models.TextChoices):
@@ -237,8 +236,6 @@ class Reservation(OneHotel):
     changed_at = models.DateTimeField()
     followed_at = models.DateTimeField(null=True, blank=True)
     missing_since = models.DateTimeField(null=True, blank=True)
-    guest_erased_at = models.DateTimeField(null=True, blank=True)
-    erased_refs = models.JSONField(default=list, blank=True)
     fingerprint = models.CharField(max_length=64)
     came_in_during = models.ForeignKey(
         Outage,

@@ -26,7 +26,6 @@ from keys.models import (
     SupportRequest,
 )
 from keys.past_models import FormerCode
-from keys.privacy_models import Erasure
 from keys.telling_models import GuestMessage
 from locks.discovery_models import Discovery
 from locks.errand_models import Errand
@@ -189,17 +188,6 @@ class Hotel:
                 self._keep(row)
             self._keep(key.people.get().guest)
             self._keep(
-                Erasure.objects.create(
-                    property=self.hotel,
-                    guest=key.people.get().guest,
-                    pseudonym="Guest",
-                    erased_at=self.at,
-                    by="a test",
-                    source="portal",
-                    reason="a test",
-                )
-            )
-            self._keep(
                 FormerCode.objects.create(
                     property=self.hotel,
                     credential=key.credentials.get(),
@@ -300,7 +288,7 @@ def test_every_row_that_points_into_its_hotel_looks_when_it_is_saved():
         *(Recovery, RecoveryRow, SupportRequest, BulkRow),
         *(KeychainDoor, Credential, Assignment, ApiToken, WebhookEvent, AlertPreference, AlertMail),
         *(GuestMessage, WriteBack, SlotUse, VendorId, ForeignCode, Errand, Continuation, Discovery),
-        *(BackupCode, FormerCode, Erasure),
+        *(BackupCode, FormerCode),
     }
     assert all(issubclass(model, OneHotel) for model, _ in POINTERS)
     parents = {field.related_model for _, field in POINTERS}

@@ -129,18 +129,6 @@ class Migration(migrations.Migration):
             ],
         ),
         migrations.CreateModel(
-            name='Erasure',
-            fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('pseudonym', models.CharField(max_length=60)),
-                ('erased_at', models.DateTimeField()),
-                ('by', models.CharField(max_length=120)),
-                ('source', models.CharField(choices=[('portal', 'Portal'), ('api', 'API'), ('admin', 'Admin'), ('command', 'Command'), ('pms', 'PMS'), ('system', 'Portal itself')], max_length=10)),
-                ('reason', models.CharField(max_length=300)),
-                ('touched', models.JSONField(default=dict)),
-            ],
-        ),
-        migrations.CreateModel(
             name='FormerCode',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),

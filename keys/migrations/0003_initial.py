@@ -29,11 +29,6 @@ class Migration(migrations.Migration):
             field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='assignments', to='keys.credential'),
         ),
         migrations.AddField(
-            model_name='erasure',
-            name='property',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='locks.property'),
-        ),
-        migrations.AddField(
             model_name='formercode',
             name='credential',
             field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='former_codes', to='keys.credential'),
@@ -47,11 +42,6 @@ class Migration(migrations.Migration):
             model_name='guest',
             name='property',
             field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='guests', to='locks.property'),
-        ),
-        migrations.AddField(
-            model_name='erasure',
-            name='guest',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='erasures', to='keys.guest'),
         ),
         migrations.AddField(
             model_name='guestmessage',

@@ -252,10 +252,6 @@ class Migration(migrations.Migration):
             index=models.Index(fields=['property', 'external_id'], name='guest_by_pms_id'),
         ),
         migrations.AddIndex(
-            model_name='erasure',
-            index=models.Index(fields=['property', '-erased_at', '-id'], name='erasures_newest'),
-        ),
-        migrations.AddIndex(
             model_name='key',
             index=models.Index(condition=models.Q(('revoked_at', None)), fields=['property', 'starts_at', 'id'], name='keys_by_start'),
         ),

@@ -139,8 +139,6 @@ class Migration(migrations.Migration):
                 ('changed_at', models.DateTimeField()),
                 ('followed_at', models.DateTimeField(blank=True, null=True)),
                 ('missing_since', models.DateTimeField(blank=True, null=True)),
-                ('guest_erased_at', models.DateTimeField(blank=True, null=True)),
-                ('erased_refs', models.JSONField(blank=True, default=list)),
                 ('fingerprint', models.CharField(max_length=64)),
                 ('before_outage', models.JSONField(blank=True, null=True)),
                 ('happened', models.JSONField(blank=True, default=list)),
