@@ -260,7 +260,8 @@ def found(
     if believed == written and not unknown and read_back is Proof.BOOK:
         proof = ""  # the book tells nothing that is not known better
     there = (written is None) != (believed is None)
-    wrong = not unknown and (there or (believed == seen.revision != written))
+    guessed = read_back is Proof.BOOK and believed == SOMETHING_OLDER  # it may have been there
+    wrong = not (unknown or guessed) and (there or (believed == seen.revision != written))
     line = line_of(seen, LogCode.REPAIRED, now, cause="drift") if wrong else None
     if unknown:
         line = _learnt_line(seen, written, proof, now)
