@@ -76,6 +76,7 @@ def test_the_second_to_save_a_key_sees_the_first_change_and_keeps_what_was_typed
     assert (f"{start:%H:%M}", f"{end:%H:%M}") == ("01:02", "12:34")
 
 
+@pytest.mark.scenario("71")
 def test_a_field_that_both_changed_shows_both_and_the_second_chooses(lock, ada, bo):
     key = factories.key_for(lock.door)
     address = reverse("edit_key", args=[key.pk])
