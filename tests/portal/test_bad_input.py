@@ -300,6 +300,7 @@ def test_regenerating_refuses_a_code_that_someone_else_has_there(client, lock):
     assert kept(page, code="482716")
 
 
+@pytest.mark.scenario("72")
 def test_a_regeneration_sent_twice_draws_once(client, lock):
     credential = key_for(lock.door).credentials.get()
     address = reverse("regenerate", args=[credential.key_id, credential.pk])
