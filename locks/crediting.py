@@ -10,6 +10,8 @@ from dataclasses import replace
 from datetime import datetime
 from typing import NamedTuple
 
+from django.db.models import QuerySet
+
 from locks import slots
 from locks.drivers import Kind, LockEvent
 from locks.handles import handle_of
@@ -28,6 +30,25 @@ class Typed(NamedTuple):
     happened_at: datetime
 
 
+class Known(NamedTuple):
+    """A lock as far as its events need it."""
+
+    pk: int
+    property_id: int
+    door_id: int | None
+    writer_id: int
+    external_id: str
+    first_slot: int | None
+    is_online: bool
+    reach_told_at: datetime | None
+
+
+def known(locks: QuerySet[Lock]) -> list[Known]:
+    """These locks, light: a page of events may name hundreds."""
+    names = ("id", *Known._fields[1:])
+    return [Known(*row) for row in locks.values_list(*names)]
+
+
 WhoseCodes = Callable[[Collection[Typed]], Mapping[Typed, str]]
 """From typed codes to our names for the credentials that had them at these doors then; the rest is left out."""
 
@@ -39,7 +60,7 @@ def codes_known_by(answer: WhoseCodes) -> None:
     _whose_codes[:] = [answer]
 
 
-def typed_in(lock: Lock, event: LockEvent) -> Typed | None:
+def typed_in(lock: Known, event: LockEvent) -> Typed | None:
     """What was typed, none where the event shows no code."""
     if not event.secret:
         return None
@@ -48,27 +69,29 @@ def typed_in(lock: Lock, event: LockEvent) -> Typed | None:
     return Typed(lock.pk, lock.door_id, kind, found, event.happened_at)
 
 
-def credited(events: Sequence[tuple[Lock, LockEvent]]) -> list[tuple[Lock, LockEvent]]:
+def credited(events: Sequence[tuple[Known, LockEvent]]) -> list[tuple[Known, LockEvent]]:
     """The events with our name for the credential wherever it can be told."""
+    if not any(event.address or event.secret for _, event in events):
+        return list(events)
     events = _named(events, _by_address(events))
     typed = [None if event.handle else typed_in(lock, event) for lock, event in events]
     asked = {each for each in typed if each is not None and each.door_id is not None}
     if not asked or not _whose_codes:
         return list(events)
-    known = _whose_codes[0](asked)
-    return _named(events, [known.get(each, "") if each else "" for each in typed])
+    names = _whose_codes[0](asked)
+    return _named(events, [names.get(each, "") if each else "" for each in typed])
 
 
 def _named(
-    events: Sequence[tuple[Lock, LockEvent]], names: Iterable[str]
-) -> list[tuple[Lock, LockEvent]]:
+    events: Sequence[tuple[Known, LockEvent]], names: Iterable[str]
+) -> list[tuple[Known, LockEvent]]:
     return [
         (lock, replace(event, handle=name) if name and not event.handle else event)
         for (lock, event), name in zip(events, names, strict=True)
     ]
 
 
-def _by_address(events: Sequence[tuple[Lock, LockEvent]]) -> list[str]:
+def _by_address(events: Sequence[tuple[Known, LockEvent]]) -> list[str]:
     by_slot = [
         (lock.pk, event)
         if lock.first_slot is not None and not event.handle

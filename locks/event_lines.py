@@ -58,22 +58,23 @@ def event_of(row: Mapping[str, Any], *, line: int, latest: datetime) -> LockEven
     known = _TYPES.get(type_) if isinstance(type_, str) else None
     if known is None:
         raise BadLine(line, "type", f"Give one of {', '.join(_TYPES)}.")
-    texts = {name: _text(row, name, line) for name in LONGEST}
+    texts = {name: _text(row, name, line) for name in row.keys() & LONGEST.keys()}
+    said = texts.get
     kind = row.get("kind") or ""
     if not isinstance(kind, str) or kind not in _KINDS:
         raise BadLine(line, "kind", "Give door_code, smartkey or keycard, or leave it out.")
     at = _moment(row.get("happened_at"), line, latest)
     return LockEvent(
-        event_id=texts["event_id"] or _made_id(lock, known, at, texts),
+        event_id=said("event_id") or _made_id(lock, known, at, texts),
         lock_ref=lock,
         type=known,
         happened_at=at,
         kind=_KINDS[kind],
-        address=texts["address"],
-        secret=texts["code"] or None,
-        reason=texts["reason"],
+        address=said("address", ""),
+        secret=said("code") or None,
+        reason=said("reason", ""),
         battery=_battery(row.get("battery"), line),
-        vendor_type=texts["vendor_type"],
+        vendor_type=said("vendor_type", ""),
     )
 
 
@@ -119,8 +120,8 @@ def _battery(value: Any, line: int) -> int | None:
 
 def _made_id(lock: str, type_: EventType, at: datetime, texts: Mapping[str, str]) -> str:
     """An id for an event that came without one, the same when it comes again. What was typed is no part of it."""
-    parts = (lock, type_.value, at.isoformat(), texts["address"], texts["reason"])
-    said = "\0".join((*parts, texts["vendor_type"]))
+    more = (texts.get(name, "") for name in ("address", "reason", "vendor_type"))
+    said = "\0".join((lock, type_.value, at.isoformat(), *more))
     return f"{MADE_ID}{hashlib.sha256(said.encode()).hexdigest()[:32]}"
 
 

@@ -13,8 +13,8 @@ from django.conf import settings
 from django.db import transaction
 
 from locks import crediting
-from locks.crediting import typed_in
-from locks.doorlog import Line, append_events, mark_of, retry_delay
+from locks.crediting import Known, known, typed_in
+from locks.doorlog import Line, append_events, append_history, mark_of, retry_delay
 from locks.drivers import EventType, Kind, LockEvent
 from locks.handles import ids_of
 from locks.log_models import DoorLogEntry, LogCode
@@ -45,6 +45,8 @@ EVENT_CODES: dict[EventType, LogCode] = {
     EventType.REMOVED_FROM_ACCOUNT: LogCode.REMOVED_FROM_ACCOUNT,
     EventType.SETTLED: LogCode.SETTLED,
 }
+_CODES = {type_: code.value for type_, code in EVENT_CODES.items()}
+_KINDS = {kind: kind.value for kind in Kind}
 REACH = {EventType.ONLINE, EventType.OFFLINE}
 READ_AFTER = {EventType.CHANGED_AT_LOCK, EventType.SETTLED}
 
@@ -54,37 +56,48 @@ def ingest(*, account_id: int, events: Sequence[LockEvent], now: datetime) -> in
     refs = {event.lock_ref for event in events}
     locks = {
         lock.external_id: lock
-        for lock in Lock.objects.filter(account_id=account_id, external_id__in=refs)
+        for lock in known(Lock.objects.filter(account_id=account_id, external_id__in=refs))
     }
     return take(
         [(locks[event.lock_ref], event) for event in events if event.lock_ref in locks], now=now
     )
 
 
-def take(told: Sequence[tuple[Lock, LockEvent]], *, now: datetime) -> int:
+def take(told: Sequence[tuple[Known, LockEvent]], *, now: datetime) -> int:
     """The same for events whose locks are known, of one or more accounts."""
     if not told:
         return 0
     locks = {lock.pk: lock for lock, _ in told}
+    since = now - SAYS_SOMETHING_OF_NOW
+    if all(event.happened_at <= since for _, event in told):
+        return _take_history(told, now=now)
     with transaction.atomic():
         # Delivery holds these while it settles: whoever has them first changes credentials and locks first.
         writers = Writer.objects.filter(pk__in={lock.writer_id for lock in locks.values()})
         list(writers.select_for_update(no_key=True).order_by("id").values_list("id"))
         new = _appended(crediting.credited(told), now)
-        recent = [
-            (lock, event) for lock, event in new if event.happened_at > now - SAYS_SOMETHING_OF_NOW
-        ]
+        recent = [(lock, event) for lock, event in new if event.happened_at > since]
         moved = _believe(recent, now=now)
         _tell(recent, moved)
         bump({lock.property_id for lock, _ in new})
     return len(new)
 
 
+def _take_history(told: Sequence[tuple[Known, LockEvent]], *, now: datetime) -> int:
+    """Only kept: nobody need be told which of these are new, and nothing but the log is touched."""
+    ordered = sorted(crediting.credited(told), key=lambda each: each[1].happened_at)
+    lines = [_line(lock, event, now) for lock, event in ordered]
+    with transaction.atomic():
+        new = append_history(lines)
+        bump({lock.property_id for lock, _ in told} if new else ())
+    return new
+
+
 def _appended(
-    told: Sequence[tuple[Lock, LockEvent]], now: datetime
-) -> list[tuple[Lock, LockEvent]]:
+    told: Sequence[tuple[Known, LockEvent]], now: datetime
+) -> list[tuple[Known, LockEvent]]:
     """Store these, and give back those that are new, by their time."""
-    by_mark: dict[Any, tuple[Line, tuple[Lock, LockEvent]]] = {}
+    by_mark: dict[Any, tuple[Line, tuple[Known, LockEvent]]] = {}
     for lock, event in sorted(told, key=lambda each: each[1].happened_at):
         line = _line(lock, event, now)
         by_mark.setdefault(mark_of(line), (line, (lock, event)))
@@ -92,8 +105,8 @@ def _appended(
     return [each for mark, (_, each) in by_mark.items() if mark in new]
 
 
-def _line(lock: Lock, event: LockEvent, now: datetime) -> Line:
-    key_id, assignment_id = ids_of(event.handle)
+def _line(lock: Known, event: LockEvent, now: datetime) -> Line:
+    key_id, assignment_id = ids_of(event.handle) if event.handle else (None, None)
     hint = f"••{event.secret[-2:]}" if event.secret and event.kind is Kind.DOOR_CODE else ""
     return Line(
         lock.property_id,
@@ -102,10 +115,10 @@ def _line(lock: Lock, event: LockEvent, now: datetime) -> Line:
         event.happened_at,
         now,
         LOCK,
-        EVENT_CODES[event.type].value,
+        _CODES[event.type],
         cause=event.reason[:40],
         vendor_code=event.vendor_type[:40],
-        kind=event.kind.value if event.kind else "",
+        kind=_KINDS[event.kind] if event.kind else "",
         key_id=key_id,
         assignment_id=assignment_id,
         hint=hint,
@@ -113,13 +126,13 @@ def _line(lock: Lock, event: LockEvent, now: datetime) -> Line:
     )
 
 
-def _believe(told: Iterable[tuple[Lock, LockEvent]], *, now: datetime) -> set[int]:
+def _believe(told: Iterable[tuple[Known, LockEvent]], *, now: datetime) -> set[int]:
     """Believe the newest word of each lock about itself. Returns the locks whose reach was told anew.
 
     A word that is older, by its own clock, than one that was believed before changes nothing.
     """
     changes: dict[int, dict[str, Any]] = {}
-    reach: dict[int, tuple[Lock, LockEvent]] = {}
+    reach: dict[int, tuple[Known, LockEvent]] = {}
     for lock, event in told:
         change = changes.setdefault(lock.pk, {"last_heard_at": now})
         if event.type in REACH and _is_newest(lock, event):
@@ -132,8 +145,11 @@ def _believe(told: Iterable[tuple[Lock, LockEvent]], *, now: datetime) -> set[in
             change["battery"] = event.battery
     for lock, event in reach.values():
         changes[lock.pk] |= _reach(lock, event, now)
+    alike: dict[tuple[tuple[str, Any], ...], list[int]] = {}
     for pk, change in sorted(changes.items()):
-        Lock.objects.filter(pk=pk).update(**change)
+        alike.setdefault(tuple(sorted(change.items())), []).append(pk)
+    for same, ids in alike.items():
+        Lock.objects.filter(pk__in=ids).update(**dict(same))
     back = [pk for pk, (_, event) in reach.items() if event.type is EventType.ONLINE]
     Gateway.objects.filter(locks__in=back, is_online=False).update(
         is_online=True, offline_since=None
@@ -141,11 +157,11 @@ def _believe(told: Iterable[tuple[Lock, LockEvent]], *, now: datetime) -> set[in
     return set(reach)
 
 
-def _is_newest(lock: Lock, event: LockEvent) -> bool:
+def _is_newest(lock: Known, event: LockEvent) -> bool:
     return lock.reach_told_at is None or event.happened_at >= lock.reach_told_at
 
 
-def _reach(lock: Lock, event: LockEvent, now: datetime) -> Mapping[str, Any]:
+def _reach(lock: Known, event: LockEvent, now: datetime) -> Mapping[str, Any]:
     """What changes at a lock that is told to be online or offline. A clock that is ahead does not silence later words."""
     told = {"reach_told_at": min(event.happened_at, now)}
     if event.type is EventType.ONLINE:
@@ -161,7 +177,7 @@ def _reach(lock: Lock, event: LockEvent, now: datetime) -> Mapping[str, Any]:
     }
 
 
-def _tell(told: Sequence[tuple[Lock, LockEvent]], moved: set[int]) -> None:
+def _tell(told: Sequence[tuple[Known, LockEvent]], moved: set[int]) -> None:
     """Tell the app above which locks to look at, what opened, and which codes were refused."""
     used = [event.handle for _, event in told if event.type is EventType.UNLOCKED and event.handle]
     typed = [

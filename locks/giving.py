@@ -15,7 +15,7 @@ from locks.intake_models import Intake
 from locks.models import Lock
 from locks.vault import digest
 
-CHUNK = 5000
+CHUNK = 20_000
 
 
 @dataclass(slots=True)

@@ -9,7 +9,7 @@ import json
 import logging
 import time
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
@@ -18,6 +18,7 @@ from django.db.models import F
 from locks import events
 from locks.bell import ring
 from locks.clock import database_now
+from locks.crediting import Known, known
 from locks.drivers import EventType, Kind, LockEvent
 from locks.intake_models import Intake
 from locks.models import Lock
@@ -30,6 +31,9 @@ TRIES = 8
 KEPT = timedelta(days=7)
 AT_ONCE = 50
 SET_ASIDE = "set aside after too many tries"
+
+_TYPES = {type_.value: type_ for type_ in EventType}
+_KINDS: dict[str | None, Kind | None] = {kind.value: kind for kind in Kind} | {None: None}
 
 Told = tuple[int, LockEvent]
 """The id of a lock, and what it told."""
@@ -82,9 +86,9 @@ def _event(row: Sequence[Any]) -> LockEvent:
     return LockEvent(
         event_id=event_id,
         lock_ref="",
-        type=EventType(type_),
-        happened_at=datetime.fromisoformat(at).astimezone(UTC),
-        kind=Kind(kind) if kind else None,
+        type=_TYPES[type_],
+        happened_at=datetime.fromisoformat(at),
+        kind=_KINDS[kind],
         handle=handle,
         address=address,
         secret=secret,
@@ -140,10 +144,11 @@ def _take(row: Intake) -> int:
     return new
 
 
-def _locks_of(row: Intake, told: Sequence[Told]) -> Mapping[int, Lock]:
+def _locks_of(row: Intake, told: Sequence[Told]) -> Mapping[int, Known]:
     """Never another hotel's, whatever the row says."""
     ids = {lock_id for lock_id, _ in told}
-    return Lock.objects.filter(property_id=row.property_id).in_bulk(list(ids))
+    mine = Lock.objects.filter(property_id=row.property_id, pk__in=ids)
+    return {lock.pk: lock for lock in known(mine)}
 
 
 def _later(row: Intake, error: Exception) -> None:

@@ -169,7 +169,11 @@ class DoorLogEntry(models.Model):
         indexes = [
             models.Index(fields=["property", "-happened_at", "-id"], name="log_of_property"),
             models.Index(fields=["door", "-happened_at", "-id"], name="log_of_door"),
-            models.Index(fields=["key_id", "-happened_at", "-id"], name="log_of_key"),
+            models.Index(
+                fields=["key_id", "-happened_at", "-id"],
+                condition=Q(key_id__isnull=False),
+                name="log_of_key",
+            ),
             models.Index(
                 fields=["property", "code", "-happened_at", "-id"],
                 condition=Q(code__in=RARE_CODES),

@@ -251,7 +251,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='doorlogentry',
-            index=models.Index(fields=['key_id', '-happened_at', '-id'], name='log_of_key'),
+            index=models.Index(condition=models.Q(('key_id__isnull', False)), fields=['key_id', '-happened_at', '-id'], name='log_of_key'),
         ),
         migrations.AddIndex(
             model_name='doorlogentry',

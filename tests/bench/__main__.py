@@ -27,6 +27,9 @@ NAMES = (
     "webhooks-busy",
     "webhooks-resync",
     "resync",
+    "door-log",
+    "door-log-pages",
+    "door-log-large",
     "key-list",
     "key-list-queries",
 )

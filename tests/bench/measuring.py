@@ -18,7 +18,7 @@ from django.conf import settings
 from django.core.management import call_command
 from django.db import connection, connections
 
-from tests.bench import deciding, delivery, hooks, key_list, releasing, resync
+from tests.bench import deciding, delivery, door_log, hooks, key_list, releasing, resync
 from tests.bench.figures import Figure, machine, write_json
 from tests.bench.processes import Kit
 
@@ -33,10 +33,13 @@ CATALOG: dict[str, Callable[[Kit], Figure | Sequence[Figure]]] = {
     "webhooks-busy": hooks.while_busy,
     "webhooks-resync": resync.webhooks,
     "resync": resync.resync,
+    "door-log": door_log.in_bulk,
+    "door-log-pages": door_log.in_pages,
+    "door-log-large": door_log.when_large,
     "key-list": key_list.flat,
     "key-list-queries": key_list.queries,
 }
-BESIDE = ("delivery", "slow-locks", "deciding", "releasing", "key-list")
+BESIDE = ("delivery", "slow-locks", "deciding", "releasing", "door-log", "key-list")
 """What is worth printing for the embedded engine too: two gunicorn processes on SQLite are nobody's production."""
 
 
