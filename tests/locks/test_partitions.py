@@ -10,6 +10,7 @@ from django.db import connection, transaction
 from django.db.utils import IntegrityError
 
 from locks import doorlog, partitions
+from locks.events import LOCK
 from locks.log_models import DoorLogEntry
 from locks.tasks import prepare_log
 from tests.factories import LockFactory, now
@@ -33,7 +34,7 @@ def names() -> set[str]:
 
 
 def line(lock, at, *, event=""):
-    origin = doorlog.LOCK if event else doorlog.PORTAL
+    origin = LOCK if event else doorlog.PORTAL
     return doorlog.Line(
         lock.property_id, lock.door_id, lock.pk, at, now(), origin, "unlocked", external_id=event
     )
