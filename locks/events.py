@@ -145,16 +145,21 @@ def _believe(told: Iterable[tuple[Known, LockEvent]], *, now: datetime) -> set[i
             change["battery"] = event.battery
     for lock, event in reach.values():
         changes[lock.pk] |= _reach(lock, event, now)
-    alike: dict[tuple[tuple[str, Any], ...], list[int]] = {}
-    for pk, change in sorted(changes.items()):
-        alike.setdefault(tuple(sorted(change.items())), []).append(pk)
-    for same, ids in alike.items():
-        Lock.objects.filter(pk__in=ids).update(**dict(same))
+    _change(changes)
     back = [pk for pk, (_, event) in reach.items() if event.type is EventType.ONLINE]
     Gateway.objects.filter(locks__in=back, is_online=False).update(
         is_online=True, offline_since=None
     )
     return set(reach)
+
+
+def _change(changes: Mapping[int, Mapping[str, Any]]) -> None:
+    """Store what changed at locks, all that changed alike in one statement."""
+    alike: dict[tuple[tuple[str, Any], ...], list[int]] = {}
+    for pk, change in sorted(changes.items()):
+        alike.setdefault(tuple(sorted(change.items())), []).append(pk)
+    for same, ids in alike.items():
+        Lock.objects.filter(pk__in=ids).update(**dict(same))
 
 
 def _is_newest(lock: Known, event: LockEvent) -> bool:
