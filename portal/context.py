@@ -12,7 +12,6 @@ from portal import demo
 from portal.roles import Right
 from portal.staff import alerts
 from portal.staff.access import Staff
-from portal.staff.lock_lists import not_gone
 
 THEMES = ("auto", "light", "dark")
 
@@ -31,7 +30,6 @@ def page(request: HttpRequest) -> dict[str, Any]:
         frame["demo_steps"] = demo.STEPS if settings.PORTAL_DEMO else ()
         frame["demo_peers"] = demo.peers() if settings.PORTAL_DEMO else ()
         frame |= {"staff": staff, "may": _rights(staff), "hotel": staff.hotel}
-        frame["not_gone"] = SimpleLazyObject(lambda: not_gone(staff.hotel.pk))
         frame["alert_notice"] = SimpleLazyObject(lambda: alerts.notice(staff))
         frame["pms_now"] = staff.pms_in_trouble if staff.may(Right.SEE_SETTINGS) else None
     return frame

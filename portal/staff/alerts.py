@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from django.contrib import messages
+from django.db.models import Count, Subquery
 from django.http import HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -16,13 +17,14 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET
 
 from keys.alerting import REMEDIES
+from keys.holdings import ghosts
 from keys.telling_models import Alert
 from portal import alert_mails
 from portal.models import AlertPreference
 from portal.roles import Right
 from portal.staff.access import Staff, StaffRequest, needs
 from portal.staff.alert_forms import PreferenceForm
-from portal.staff.pages import form_page, show, turn
+from portal.staff.pages import capped, form_page, show, turn
 
 NOTICE_COUNTS_TO = 100
 Place = tuple[Right, str, str]
@@ -31,9 +33,10 @@ Place = tuple[Right, str, str]
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """The open alerts in one line: how many, and the most urgent one's words."""
+    """The open alerts in one line: how many, the most urgent one's words, and how many credentials should be gone."""
 
     count: str
+    not_gone: str
     first: Alert
     is_urgent: bool
 
@@ -49,16 +52,23 @@ class Line:
 
 
 def notice(staff: Staff) -> Notice | None:
-    """What every page says of open alerts; one query."""
+    """What every page says of open alerts; one query. What should be gone is counted where something is open only:
+    a removal that takes its ordinary few seconds is no news."""
     if not staff.may(Right.SEE_ALERTS):
         return None
     rows = Alert.objects.filter(property_id=staff.hotel.pk, closed_at=None)
-    found = list(rows.order_by("rank", "id")[:NOTICE_COUNTS_TO])
+    to_go = ghosts(property_id=staff.hotel.pk).order_by().values("property_id")
+    not_gone = Subquery(to_go.annotate(many=Count("pk")).values("many"))
+    found = list(rows.annotate(not_gone=not_gone).order_by("rank", "id")[:NOTICE_COUNTS_TO])
     if not found:
         return None
-    count = f"{NOTICE_COUNTS_TO - 1}+" if len(found) == NOTICE_COUNTS_TO else str(len(found))
     first = max(found, key=lambda one: (one.is_urgent(), -one.rank, -one.pk))
-    return Notice(count, first, first.is_urgent())
+    return Notice(
+        capped(len(found), at=NOTICE_COUNTS_TO),
+        capped(first.not_gone or 0, at=NOTICE_COUNTS_TO),
+        first,
+        first.is_urgent(),
+    )
 
 
 @never_cache

@@ -19,7 +19,7 @@ from locks.models import Lock
 from locks.slot_models import ForeignCode
 from portal.roles import Right
 from portal.staff.access import StaffRequest, needs
-from portal.staff.pages import now, show, turn
+from portal.staff.pages import capped, now, show, turn
 
 CAP = 100
 SHORT_SHOWN = 50
@@ -45,16 +45,8 @@ def tabs(request: StaffRequest) -> Tabs:
     """What the tabs beside the doors say."""
     hotel = request.staff.hotel.pk
     strangers = ForeignCode.objects.filter(property_id=hotel, gone_at=None)
-    return Tabs(not_gone(hotel), _capped(len(strangers.values_list("pk")[:CAP])))
-
-
-def not_gone(property_id: int) -> str:
-    """How many credentials should be gone and are not confirmed gone, up to a hundred; empty for none."""
-    return _capped(len(ghosts(property_id=property_id).values_list("pk")[:CAP]))
-
-
-def _capped(many: int) -> str:
-    return "" if not many else f"{CAP - 1}+" if many == CAP else str(many)
+    lists = (ghosts(property_id=hotel), strangers)
+    return Tabs(*(capped(len(rows.values_list("pk")[:CAP]), at=CAP) for rows in lists))
 
 
 @never_cache

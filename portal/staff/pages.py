@@ -111,6 +111,11 @@ def ticked(request: HttpRequest, name: str) -> list[int] | None:
     return ids[:MOST_TICKED] if given else None
 
 
+def capped(many: int, *, at: int) -> str:
+    """A count of which no more than ``at`` were read, as "3" or "99+"; empty for none."""
+    return "" if not many else f"{at - 1}+" if many >= at else str(many)
+
+
 def words_typed(text: str, *, longest: int = 80) -> str:
     """What was typed into a search, in single spaces and without what no database keeps."""
     return " ".join(text.replace("\x00", " ").split())[:longest]
