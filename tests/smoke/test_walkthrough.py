@@ -22,6 +22,8 @@ from tests.running import ROOT, Running, running
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("walkthrough")]
 FAULTS = Path(__file__).parent / "faults"
 PATIENCE_S = "9"
+ANSWERED_LATER = "Gwen "
+"""Guests of doors whose lock systems take a code first and put it on the lock some seconds later."""
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +64,9 @@ def as_it_is(stage: Stage) -> dict:
     return {
         "memory": stage.memory(),
         "pending": sorted((row["guest"], row["allow_provisioning"]) for row in waiting),
-        "settled": all(row["waits"] for row in waiting),
+        "settled": all(
+            row["waits"] and not row["guest"].startswith(ANSWERED_LATER) for row in waiting
+        ),
         "integrations": [row["state"] for row in stage.rows("/integrations/")],
         "property": stage.api.get("/property/"),
     }
