@@ -168,7 +168,7 @@ def test_a_broker_that_is_down_neither_fails_nor_slows_the_answer(
         rung.set()
         threading.Event().wait(0.5)
 
-    monkeypatch.setattr("pms.webhooks.ring", hangs)
+    monkeypatch.setattr("locks.bell.ring", hangs)
     assert announce(client, hotel, event("created", "1")).status_code == 200
     assert announce(client, hotel, event("created", "2")).status_code == 200
     assert rung.wait(20)
