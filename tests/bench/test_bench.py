@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from tests.bench import deciding, delivery, figures, hooks, key_list, releasing, resync
+from tests.bench import deciding, delivery, door_log, figures, hooks, key_list, releasing, resync
 from tests.bench.figures import Figure, WrongResult
 from tests.bench.processes import ROOT, Kit
 
@@ -138,6 +138,10 @@ class TestEachFigureInTiny:
 
     def test_webhooks_while_a_resync_runs(self, kit):
         assert resync.webhooks(kit).product[0] > 0
+
+    def test_events_come_into_the_door_log(self, kit):
+        for figure in (door_log.in_bulk(kit), door_log.in_pages(kit), door_log.when_large(kit)):
+            assert figure.ratio > 0
 
     def test_the_key_list(self, kit):
         assert key_list.flat(kit).ratio > 0
