@@ -41,6 +41,7 @@ class Migration(migrations.Migration):
         *same_hotel(
             "keys_guestmessage", key_id="keys_key", credential_id="keys_credential"
         ),
+        *same_hotel("keys_formercode", credential_id="keys_credential"),
         *same_hotel("keys_credential", key_id="keys_key", person_id="keys_person"),
         *same_hotel(
             "keys_assignment",

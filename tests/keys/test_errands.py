@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from django.test import Client
 
-from keys import adopting, errands
+from keys import adopting, alerts, errands
 from keys.delivery import look
 from keys.leases import grab_one, release
 from keys.models import Key
@@ -246,6 +246,7 @@ def test_what_should_be_gone_is_listed_with_its_reason_and_tried_at_once(simlock
     simlock.offline("L1", silent=True)
     staff.post(f"/keys/{key.pk}/revoke/", {"word": "revoke"})
     look(now=now())
+    alerts.look(now=now() + timedelta(minutes=2))
     page = staff.get("/locks/ghosts/").content.decode()
     assert "Gus Ghost" in page
     assert "the lock did not answer" in page
