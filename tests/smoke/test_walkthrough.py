@@ -6,9 +6,11 @@ import json
 import os
 import re
 import signal
+import sqlite3
 import subprocess
 import sys
-from contextlib import contextmanager
+import time
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -16,7 +18,7 @@ import pytest
 from portal.walkthrough.article import SENTENCES
 from portal.walkthrough.stage import Stage, Told
 from tests.eventually import eventually
-from tests.prepared import own_database
+from tests.prepared import FILE, own_database
 from tests.running import ROOT, Running, running
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("walkthrough")]
@@ -72,12 +74,36 @@ def as_it_is(stage: Stage) -> dict:
     }
 
 
+def stop_outside_a_transaction(demo: Running, pid: int) -> None:
+    """Stop the worker where it holds nothing of SQLite, which has one writer: or no page could save anything."""
+    for _ in range(100):
+        os.kill(pid, signal.SIGSTOP)
+        if may_be_written(demo.folder / FILE):
+            return
+        os.kill(pid, signal.SIGCONT)
+        time.sleep(0.05)
+    pytest.fail("the worker was never outside a transaction")
+
+
+def may_be_written(file: Path) -> bool:
+    """Whether nobody holds this SQLite database; so where it is another engine, whose writers wait for rows only."""
+    if not file.exists():
+        return True
+    with closing(sqlite3.connect(file, timeout=0.1)) as database:
+        try:
+            database.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError:
+            return False
+        database.rollback()
+    return True
+
+
 @contextmanager
 def planted(demo: Running, fault: str):
     """The worker started again with this fault in it, or stopped in its tracks."""
     if fault == "worker stopped":
         pid = told_now(demo)["pids"]["worker"]
-        os.kill(pid, signal.SIGSTOP)
+        stop_outside_a_transaction(demo, pid)
         try:
             yield
         finally:
@@ -88,7 +114,7 @@ def planted(demo: Running, fault: str):
     os.kill(old, signal.SIGKILL)
     ready = demo.folder / "fault.ready"
     told = lambda: f"{told_now(demo)['pids']['worker']} {fault}"  # noqa: E731
-    eventually(lambda: ready.read_text() == told() != f"{old} {fault}", 60)
+    eventually(lambda: ready.exists() and ready.read_text() == told() != f"{old} {fault}", 60)
     yield
 
 
