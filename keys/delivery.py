@@ -66,13 +66,13 @@ def limits_from_settings() -> Limits:
     )
 
 
-def look(*, now: datetime) -> int:
+def look(*, now: datetime, open_account: Callable[[LockAccount], Driver] = open_account) -> int:
     """Everything a worker does when the bell rings: decide again, say what no lock can be asked, give up old rooms whose
     guests have the new one, deliver."""
     provisioning.decide_again(now=now)
     provisioning.settle_without_lock(now=now)
     moving.finish(now=now)
-    return deliver()
+    return deliver(open_account=open_account)
 
 
 def deliver(

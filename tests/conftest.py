@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.hotel import Hotel, open_hotel
+from tests.locks.peers.zwave.peer import ZwavePeer, start_zwave
 from tests.locks.simlock_server import SimlockServer, start_simlock
 
 
@@ -22,6 +23,13 @@ def simlock(simlock_process: SimlockServer) -> SimlockServer:
     """The simulated lock system with an empty wall."""
     simlock_process.reset()
     return simlock_process
+
+
+@pytest.fixture(scope="session")
+def zwave() -> Iterator[ZwavePeer]:
+    """The real Z-Wave JS server over simulated locks, one for the whole session of this worker."""
+    with start_zwave() as peer:
+        yield peer
 
 
 @pytest.fixture

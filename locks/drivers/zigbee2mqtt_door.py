@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 from locks.drivers import Cause, Grant, Kind, LockError, Outcome, Place, Proof, Result, Retry, Scope
@@ -148,7 +148,10 @@ class Door:
 
 
 async def write(door: Door, grant: Grant) -> Outcome:
-    """One credential. Nothing is sent unless the lock answered just before."""
+    """One credential. Nothing is sent unless the lock answered just before.
+
+    Where PINs are hidden a place that is taken looks the same before and after: it is emptied first, and so proven.
+    """
     place = number_of(grant.address)
     if (error := _unfit(grant, place)) is not None or place is None:
         return Outcome(result=Result.FAILED, address=grant.address, error=error)
@@ -156,6 +159,17 @@ async def write(door: Door, grant: Grant) -> Outcome:
     before = await _before(door, place, enough=lambda seen: seen.is_taken or shows_pins)
     if not isinstance(before, Seen):
         return Outcome(result=Result.FAILED, address=grant.address, error=before)
+    emptied = before.is_taken and not shows_pins
+    if (
+        emptied
+        and (
+            gone := await clear(
+                door, Place(handle=grant.handle, kind=grant.kind, address=grant.address)
+            )
+        ).result
+        is not Result.CONFIRMED
+    ):
+        return gone
     wish = {
         "user": place,
         "user_type": "unrestricted",
@@ -166,9 +180,10 @@ async def write(door: Door, grant: Grant) -> Outcome:
     def shows(seen: Seen) -> bool:
         return seen.is_enabled and (not shows_pins or seen.pin == grant.secret)
 
-    outcome = await _send_and_prove(door, place, wish, shows=shows, at_once=not shows(before))
-    if outcome.result is Result.CONFIRMED and before.is_taken and not shows_pins:
-        return Outcome(result=Result.UNKNOWN, address=grant.address, error=words.PIN_HIDDEN)
+    at_once = emptied or not shows(before)
+    outcome = await _send_and_prove(door, place, wish, shows=shows, at_once=at_once)
+    if emptied and outcome.result is Result.FAILED:  # what was there before is there no more
+        return replace(outcome, result=Result.UNKNOWN)
     return outcome
 
 

@@ -265,13 +265,6 @@ NOT_PROVEN = error(
     code="not_proven",
     text="Read back, the lock does not show what was written. Such locks give no reason.",
 )
-PIN_HIDDEN = error(
-    Cause.UNEXPLAINED,
-    Retry.SOON,
-    Scope.CREDENTIAL,
-    code="pin_hidden",
-    text="The place was taken before and the lock does not show its PIN, so nothing is proven.",
-)
 NO_SUCH_LOCK = error(Cause.LOCK_REMOVED, Retry.NEVER, Scope.LOCK, code="not_in_bridge")
 NO_SUCH_PLACE = error(Cause.BAD_REQUEST, Retry.NEVER, Scope.CREDENTIAL, code="no_such_place")
 NOT_SENT = error(Cause.VENDOR_UNREACHABLE, Retry.SOON, Scope.ACCOUNT, code="not_sent")

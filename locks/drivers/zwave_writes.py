@@ -93,10 +93,23 @@ async def put_code(
     if held is not None and held.secret == code:
         return Outcome(result=Result.CONFIRMED, proof=Proof.READ_BACK)
     if held is not None and held.secret is None and said is Said.UNPROVEN:
-        return Outcome(result=Result.UNKNOWN, error=MASKED)
+        return await _prove_masked(places, slot, code, settle_s)
     is_double = places.line.heard_duplicate(places.node, since=began)
     is_double = is_double or await places.is_cached_elsewhere(slot, code)
     return Outcome(result=Result.FAILED, error=DUPLICATE if is_double else REJECTED)
+
+
+async def _prove_masked(places: Places, slot: int, code: str, settle_s: float) -> Outcome:
+    """Write a code that its lock hides once more, into a place that is proven empty before: what is there then is it."""
+    nothing_left = await places.clear(slot) is Said.DONE or (
+        await _read_until(places, slot, lambda found: found is None, settle_s) is None
+    )
+    if nothing_left:
+        await places.write(slot, code)
+        held = await _read_until(places, slot, lambda found: found is not None, settle_s)
+        if held is not None:
+            return Outcome(result=Result.CONFIRMED, proof=Proof.READ_BACK)
+    return Outcome(result=Result.UNKNOWN, error=MASKED)
 
 
 async def free_place(places: Places, slot: int, *, attempt: Attempt, settle_s: float) -> Outcome:

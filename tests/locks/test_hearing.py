@@ -16,9 +16,9 @@ from locks.log_models import DoorLogEntry
 from locks.models import Lock, LockAccount
 from tests.eventually import eventually, stays
 from tests.factories import AccountFactory, LockFactory, now
-from tests.locks.peers.zwave.peer import PLAIN, TOKEN, start_zwave
+from tests.locks.peers.zwave.peer import PLAIN, TOKEN
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.xdist_group("zwave")]
 
 
 @contextmanager
@@ -37,12 +37,6 @@ def listening():
 
 def codes():
     return list(DoorLogEntry.objects.order_by("happened_at", "id").values_list("code", flat=True))
-
-
-@pytest.fixture(scope="module")
-def zwave():
-    with start_zwave() as peer:
-        yield peer
 
 
 @pytest.fixture

@@ -27,6 +27,9 @@ const ATTRIBUTE = {
 }
 
 const later = (ms) => new Promise((resolve) => setTimeout(resolve, ms))
+// Locks keep their codes while the bridge is restarted.
+const MEMORY = path.join(DATA, "memory.json")
+const remembered = () => (fs.existsSync(MEMORY) ? JSON.parse(fs.readFileSync(MEMORY)) : [])
 
 // What a lock holds, and what goes wrong on its way to it. Knows nothing of frames.
 class DoorLock {
@@ -63,12 +66,14 @@ class SimulatedRadio extends Adapter {
   locks = new Map(JSON.parse(fs.readFileSync(path.join(DATA, "locks.json"))).map((each) => [each.address, new DoorLock(each)]))
 
   async start() {
+    for (const [address, codes] of remembered()) this.locks.get(address).codes = new Map(codes)
     this.controls = http.createServer((request, response) => this.control(request, response))
     this.controls.listen(Number(process.env.SIM_CONTROL_PORT), "127.0.0.1")
     return "resumed"
   }
   async stop() {
     for (const lock of this.locks.values()) clearInterval(lock.heartbeat)
+    fs.writeFileSync(MEMORY, JSON.stringify([...this.locks.values()].map((lock) => [lock.address, [...lock.codes]])))
     this.controls.closeAllConnections()
     this.controls.close()
   }
