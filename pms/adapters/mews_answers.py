@@ -222,6 +222,7 @@ def stay(row: Mapping[str, Any], guests: Guests | None, zone: tzinfo) -> Stay:
     people = guests.of(row) if guests else []
     owner = guests.customer(people[0]) if guests and people else {}
     others = people[1:]
+    timed = not (_is_midnight(start, zone) and _is_midnight(end, zone))
     return Stay(
         external_id=ref,
         booking_ref=id_of(row, "GroupId") or ref,
@@ -231,8 +232,8 @@ def stay(row: Mapping[str, Any], guests: Guests | None, zone: tzinfo) -> Stay:
         checked_in_online=online_check_in_done(row),
         arrival_on=start.astimezone(zone).date(),
         departure_on=end.astimezone(zone).date(),
-        arrival_at=start,
-        departure_at=end,
+        arrival_at=start if timed else None,
+        departure_at=end if timed else None,
         room_ref=id_of(row, "AssignedResourceId"),
         guest_ref=people[0] if people else "",
         guest_name=name_of(owner),
@@ -253,6 +254,11 @@ def _span(row: Mapping[str, Any]) -> tuple[datetime | None, datetime | None]:
     start = moment(row.get("ScheduledStartUtc")) or moment(row.get("StartUtc"))
     end = moment(row.get("ScheduledEndUtc")) or moment(row.get("EndUtc"))
     return start, end
+
+
+def _is_midnight(at: datetime, zone: tzinfo) -> bool:
+    """MEWS tells a date alone as midnight of the property: a stay from midnight to midnight has no times of day."""
+    return at.astimezone(zone).time() == time.min
 
 
 def state_of(row: Mapping[str, Any]) -> StayState:
