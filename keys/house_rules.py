@@ -9,7 +9,7 @@ from typing import Any
 
 from django.db import transaction
 
-from keys import provisioning
+from keys import provisioning, rezoning
 from keys.refusal import Refused
 from keys.rule_changes import keep_in_house
 from locks.bell import ring
@@ -32,7 +32,8 @@ def change_property(
 ) -> Property:
     """Change fields of a property. Raises Refused. Nothing is stored when nothing differs.
 
-    A check-in that becomes required takes no code from guests who are in house.
+    A check-in that becomes required takes no code from guests who are in house; in another time zone stays keep their
+    times of day.
     """
     if "timezone" in changes and changes["timezone"] not in zone_names():
         raise Refused("timezone", "That is not a time zone: pick one like Europe/Lisbon.")
@@ -47,9 +48,12 @@ def change_property(
         if "check_in_rule" in different:
             rule = changes["check_in_rule"]
             keep_in_house(property=kept, check_in_rule=rule, by=by, now=now)
+        before = kept.timezone
         for name in different:
             setattr(kept, name, changes[name])
         kept.save()
+        if "timezone" in different:
+            rezoning.keep_wall_times(property=kept, before=before, by=by, now=now)
         if different & FOLLOWED:
             Reservation.objects.filter(
                 property=kept,

@@ -13,11 +13,13 @@ from typing import Any
 
 from django.db.models import Count, Q, QuerySet
 
+from keys import rezoning
 from keys.facts import Row, answer, is_over, rows_of
 from keys.following import ALIVE
 from keys.issuing import switch_many
 from keys.keychain import doors_without_rooms
 from keys.models import Assignment, Key, KeychainDoor
+from keys.rezoning import ZoneChange
 from keys.rules import Action, Hold, OnLock, Permission
 from locks.history import Actor
 from locks.models import Door, Property
@@ -33,6 +35,7 @@ class RuleChange:
 
     ``stay`` have a code on a lock and their guests are in house; ``come_off`` have one and are to come; ``wait`` have
     none yet and will wait for check-in. ``go_on`` wait no longer, ``at_once`` of them are written as soon as it is saved.
+    ``zone`` is what another time zone does, none where it stays.
     """
 
     stay: int = 0
@@ -43,12 +46,13 @@ class RuleChange:
     capped: bool = False
     get: list[tuple[Door, int]] = field(default_factory=list)
     lose: list[tuple[Door, int]] = field(default_factory=list)
+    zone: ZoneChange | None = None
 
     @property
     def is_felt(self) -> bool:
         """Whether any key is affected."""
         counts = self.stay or self.come_off or self.wait or self.go_on
-        return bool(counts or self.get or self.lose)
+        return bool(counts or self.get or self.lose or self.zone)
 
 
 def preview(
@@ -63,6 +67,9 @@ def preview(
         found |= _by_check_in(property, changes["check_in_rule"], now)
     if changes.get("common_doors", property.common_doors) != property.common_doors:
         found |= _by_common_doors(property, changes["common_doors"], now)
+    if changes.get("timezone", property.timezone) != property.timezone:
+        zone = rezoning.preview(property=property, timezone=changes["timezone"], now=now)
+        found |= {"zone": zone, "capped": zone.capped or found.get("capped", False)}
     return RuleChange(**found)
 
 
