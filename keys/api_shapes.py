@@ -108,6 +108,10 @@ class KeychainDoorOut(DoorShortOut):
     pauses = serializers.BooleanField(
         help_text="The next attempt at the lock waits for its time; `try-now` ends that."
     )
+    cautions = serializers.ListField(
+        child=serializers.CharField(),
+        help_text="What staff should know of its lock though nothing waits for it.",
+    )
     window = serializers.SerializerMethodField()
     weekdays = serializers.SerializerMethodField()
     from_hour = WallTime(source="keychain_door.from_hour", allow_null=True)

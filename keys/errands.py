@@ -20,7 +20,7 @@ from functools import partial
 from django.conf import settings
 from django.db import IntegrityError, transaction
 
-from keys import leases
+from keys import leases, offsets
 from keys.desk import Desk
 from keys.leases import Grip
 from keys.lock_calls import LockCalls, open_account
@@ -165,7 +165,8 @@ class Round:
                 result = Result.CONFIRMED if health.error is None else Result.FAILED
                 return Answer(Outcome(result=result, error=health.error), health)
             case Errand.What.SYNC_CLOCK:
-                outcome = await self.calls.sync_clock(account, ref)
+                offset = offsets.wanted(row.lock, self.desk.now())
+                outcome = await self.calls.sync_clock(account, ref, utc_offset_s=offset)
                 health = await self.calls.health(account, ref)
                 return Answer(outcome, health if health.error is None else None)
             case Errand.What.UNLOCK:
@@ -186,7 +187,7 @@ class Round:
         now = self.desk.read_clock()
         due = Errand.objects.filter(due_at__lte=now).order_by("due_at", "id")
         by_writer: dict[int, list[Errand]] = {}
-        for row in due.select_related("lock__account", "foreign")[:AT_ONCE]:
+        for row in due.select_related("lock__account", "lock__property", "foreign")[:AT_ONCE]:
             if row.expires_at <= now:
                 _finish(row, Errand.Result.EXPIRED, now=now)
             else:
@@ -224,6 +225,7 @@ class Round:
             if not held and result is Errand.Result.CONFIRMED:
                 result = Errand.Result.UNKNOWN  # something of another worker may have come after it
             if answer.health is not None:
+                offsets.note(row.lock, answer.health.utc_offset_s, now=now)
                 _note_health(row.lock_id, answer.health, now)
                 self._mend_clock(row, answer.health, now)
             if outcome.result in {Result.CONFIRMED, Result.ACCEPTED} and answer.health is None:

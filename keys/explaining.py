@@ -11,7 +11,7 @@ from datetime import datetime
 
 from django.db.models import QuerySet
 
-from keys import wording
+from keys import offsets, wording
 from keys.facts import COLUMNS, Answer, Row, answer, as_if_released, times_of
 from keys.models import Assignment, Credential, Key, KeychainDoor
 from keys.provisioning import PAUSES
@@ -81,7 +81,7 @@ class PlaceAnswer:
 class DoorAnswer:
     """One door of a key. ``removing`` says that something is still to come off its lock; ``leaving`` that the guest has
     moved out and it opens until the new room does; ``pauses`` that the next attempt waits for its time though it could be
-    made now."""
+    made now. ``cautions`` are what staff should know of its lock though nothing waits for it."""
 
     keychain_door: KeychainDoor
     door: Door
@@ -97,6 +97,7 @@ class DoorAnswer:
     removing: bool
     leaving: bool
     pauses: bool
+    cautions: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -227,10 +228,12 @@ def _explain_door(
     waiting = [place for place in told if place.is_pending or place.action is not Action.DONE]
     first = min(waiting, key=lambda place: _urgency(place.waits), default=None)
     permission = Permission(door.permission)
+    lock: Lock | None = getattr(door.door, "lock", None)
+    window = (door.starts_at or key.starts_at, door.ends_at or key.ends_at)
     return DoorAnswer(
         keychain_door=door,
         door=door.door,
-        lock=getattr(door.door, "lock", None),
+        lock=lock,
         switch_on=permission.is_on,
         before_check_in=permission is Permission.ALLOWED_BEFORE_CHECK_IN,
         is_pending=any(place.is_pending for place in told),
@@ -238,7 +241,8 @@ def _explain_door(
         headline=first.headline if first else "",
         reasons=_merged(waiting),
         places=told,
-        window=(door.starts_at or key.starts_at, door.ends_at or key.ends_at),
+        window=window,
+        cautions=_cautions(key, lock, window, now),
         removing=any(
             hold in {Hold.STILL_ON_LOCK, Hold.REMOVAL_PENDING}
             for place in told
@@ -251,6 +255,15 @@ def _explain_door(
             for reason in place.reasons
         ),
     )
+
+
+def _cautions(
+    key: Key, lock: Lock | None, window: tuple[datetime, datetime], now: datetime
+) -> list[str]:
+    if state_of(key, now=now) not in {"Upcoming", "Current"}:
+        return []
+    said = [offsets.caution(lock, window, zone(key.property.timezone), now=now)]
+    return [one for one in said if one]
 
 
 def _merged(places: list[PlaceAnswer]) -> list[Reason]:

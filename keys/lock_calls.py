@@ -81,9 +81,11 @@ class LockCalls:
         call = self.driver(account_id).health(lock_ref)
         return await self._bounded(call, lambda: Health(online=False, error=NO_WORD))
 
-    async def sync_clock(self, account_id: int, lock_ref: str) -> Outcome:
-        """Set the lock's clock right."""
-        call = self.driver(account_id).sync_clock(lock_ref)
+    async def sync_clock(
+        self, account_id: int, lock_ref: str, *, utc_offset_s: float | None
+    ) -> Outcome:
+        """Set the lock's clock right, and its offset of local time where it keeps one."""
+        call = self.driver(account_id).sync_clock(lock_ref, utc_offset_s=utc_offset_s)
         return await self._bounded(call, lambda: Outcome(result=Result.UNKNOWN))
 
     async def unlock(self, account_id: int, lock_ref: str) -> Outcome:

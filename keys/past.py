@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from django.db.models import Q
 
@@ -18,7 +19,7 @@ from keys.past_facts import Frame, Part, Place, Said
 from keys.past_models import FormerCode
 from keys.why_not import Match, Result, Rule, Scene, Spell, why_not
 from keys.wording import problem_text
-from locks.clock import zone
+from locks.clock import next_change, zone
 from locks.drivers import Kind
 from locks.log_models import DoorLogEntry, Episode, LogCode
 from locks.models import Door, Lock, Property
@@ -295,7 +296,10 @@ def _spells(credential: Credential, former: list[Spell], found: str) -> tuple[Sp
 
 def _scene(door: Door, moment: datetime, code: str) -> Scene:
     lock, hotel = _lock_of(door), door.property
+    changed_at, set_at = _clock_change(lock, zone(hotel.timezone), moment)
     return Scene(
+        clocks_changed_at=changed_at,
+        clock_set_at=set_at,
         moment=moment,
         tz=zone(hotel.timezone),
         door=door.name,
@@ -313,6 +317,26 @@ def _scene(door: Door, moment: datetime, code: str) -> Scene:
         log_since=_log_since(door),
         codes_since=hotel.created_at,
     )
+
+
+def _clock_change(
+    lock: Lock | None, tz: ZoneInfo, moment: datetime
+) -> tuple[datetime | None, datetime | None]:
+    """When the clocks changed last in the month before, and when the lock's own was set after that."""
+    if lock is None or lock.door_id is None or lock.utc_offset_s is None:
+        return None, None
+    changed_at = next_change(tz, moment - ABOUT_LOCK, moment)
+    if changed_at is None:
+        return None, None
+    done = DoorLogEntry.objects.filter(
+        property_id=lock.property_id,
+        door_id=lock.door_id,
+        code=LogCode.CLOCK_SET,
+        cause="",
+        happened_at__gte=changed_at,
+    )
+    first = done.order_by("happened_at", "id").values_list("happened_at", flat=True).first()
+    return changed_at, first
 
 
 def _around(door: Door, moment: datetime) -> list[Said]:

@@ -92,7 +92,11 @@ class Rule(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scene:
-    """The door, its lock and the moment. ``lines`` are the lock's own about itself around then, in the order of time."""
+    """The door, its lock and the moment. ``lines`` are the lock's own about itself around then, in the order of time.
+
+    ``clocks_changed_at`` is when the property's clocks changed last before the moment, of a lock that keeps no time zone;
+    ``clock_set_at`` when its own was set after that, none where it was not.
+    """
 
     moment: datetime
     tz: tzinfo
@@ -104,6 +108,8 @@ class Scene:
     code_max: int = 99
     clock_offset_s: float | None = None
     clock_read_at: datetime | None = None
+    clocks_changed_at: datetime | None = None
+    clock_set_at: datetime | None = None
     battery: int | None = None
     lines: tuple[Said, ...] = ()
     strangers: tuple[Stranger, ...] = ()
@@ -236,10 +242,14 @@ def _window(place: Place, scene: Scene) -> Iterator[Finding]:
     if scene.moment < window[0]:
         sentence = f"Too early: the window opens {told(window[0], tz)} in the property’s time."
         yield Finding(Why.WINDOW_NOT_OPEN, sentence)
-    elif scene.moment >= window[1]:
+        return
+    if scene.moment >= window[1]:
         sentence = f"Too late: the window ended {told(window[1], tz)} in the property’s time."
         yield Finding(Why.WINDOW_OVER, sentence)
-    elif place.keeps_windows and scene.clock_offset_s and abs(scene.clock_offset_s) > LIMIT:
+        return
+    if place.keeps_windows:
+        yield from _clock_change(window, scene)
+    if place.keeps_windows and scene.clock_offset_s and abs(scene.clock_offset_s) > LIMIT:
         local = by_lock(scene.moment, scene.clock_offset_s)
         if not window[0] <= local < window[1]:
             side = "begins" if local < window[0] else "ended"
@@ -248,6 +258,21 @@ def _window(place: Place, scene: Scene) -> Iterator[Finding]:
                 Why.CLOCK_WRONG,
                 f"{_clock(scene)} By the lock it was {told(local, tz)}, and the window {side} {told(edge, tz)}.",
             )
+
+
+def _clock_change(window: tuple[datetime, datetime], scene: Scene) -> Iterator[Finding]:
+    """A stay over a clock change, at a lock whose own clock had not followed yet."""
+    changed, done = scene.clocks_changed_at, scene.clock_set_at
+    if changed is None or not window[0] < changed < window[1]:
+        return
+    if done is not None and done + AROUND < scene.moment:
+        return
+    followed = f"only {told(done, scene.tz)}" if done else "not at all yet"
+    yield Finding(
+        Why.CLOCK_WRONG,
+        f"The clocks changed {told(changed, scene.tz)} during this stay, and the lock’s own was set {followed}: until it is "
+        "set and the code written again it may begin and end an hour off.",
+    )
 
 
 def _clock(scene: Scene) -> str:

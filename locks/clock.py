@@ -69,6 +69,40 @@ def by_rule(day: date, at: time, tz: ZoneInfo, *, later: bool) -> datetime:
     return wall.replace(tzinfo=tz, fold=int(fold)).astimezone(UTC)
 
 
+def utc_offset_s(tz: ZoneInfo, at: datetime) -> float:
+    """Local time minus UTC at that moment, in seconds."""
+    offset = at.astimezone(tz).utcoffset()
+    return offset.total_seconds() if offset else 0.0
+
+
+STEP = timedelta(days=14)
+"""No zone changes its clocks twice within so little time."""
+
+
+def next_change(tz: ZoneInfo, after: datetime, until: datetime) -> datetime | None:
+    """The first moment after ``after`` and before ``until`` at which the zone's clocks are set forward or back, to the second."""
+    low = after.astimezone(UTC)
+    while low < until:
+        high = min(low + STEP, until.astimezone(UTC))
+        if utc_offset_s(tz, low) != utc_offset_s(tz, high):
+            return _bisected(tz, low, high, until)
+        low = high
+    return None
+
+
+def _bisected(tz: ZoneInfo, low: datetime, high: datetime, until: datetime) -> datetime | None:
+    low = low.replace(microsecond=0)
+    before = utc_offset_s(tz, low)
+    while high - low > timedelta(seconds=1):
+        middle = (low + (high - low) / 2).replace(microsecond=0)
+        middle = max(middle, low + timedelta(seconds=1))
+        if utc_offset_s(tz, middle) == before:
+            low = middle
+        else:
+            high = middle
+    return high if high < until else None
+
+
 def _after_gap(wall: datetime, tz: ZoneInfo) -> datetime:
     instant = wall.replace(tzinfo=tz, fold=1).astimezone(UTC)
     before = instant.astimezone(tz).utcoffset()

@@ -229,7 +229,7 @@ class SeamDriver:
             return _outcome(reply)
         return Outcome(result=Result.UNKNOWN, reference=reference)
 
-    async def sync_clock(self, lock_ref: str) -> Outcome:
+    async def sync_clock(self, lock_ref: str, *, utc_offset_s: float | None = None) -> Outcome:
         """The vendor keeps clocks to itself."""
         return _failed(error(Cause.UNSUPPORTED, Retry.NEVER, Scope.LOCK, "clock"))
 

@@ -195,7 +195,7 @@ class SimulatedDriver:
             reply = NOT_UNDERSTOOD
         return _plain_outcome(reply)
 
-    async def sync_clock(self, lock_ref: str) -> Outcome:
+    async def sync_clock(self, lock_ref: str, *, utc_offset_s: float | None = None) -> Outcome:
         """Set the lock's clock right."""
         reply = await self._call("POST", f"{_lock_path(lock_ref)}/sync-clock")
         if isinstance(reply, Said) and reply.doc.get("clock_offset_after_s") != 0:

@@ -32,6 +32,7 @@ from locks.drivers import (
     Observation,
     Outcome,
     Place,
+    Result,
 )
 from locks.drivers import ttlock_events as news
 from locks.drivers.in_order import in_order
@@ -45,7 +46,7 @@ from locks.drivers.ttlock_answers import (
     found,
 )
 from locks.drivers.ttlock_cloud import Cloud, Token, now_s, read_token, sign_in
-from locks.drivers.ttlock_writes import Write, lines_of, outcome_of
+from locks.drivers.ttlock_writes import BY_GATEWAY, Write, lines_of, outcome_of
 from locks.drivers.web import NOT_UNDERSTOOD, Reply, Said
 from locks.vendors import AccountField, Vendor
 
@@ -134,9 +135,17 @@ class TTLockDriver:
         reply = await self._cloud.ask("lock/unlock", self._cloud.until(), {"lockId": lock_ref})
         return outcome_of(reply)
 
-    async def sync_clock(self, lock_ref: str) -> Outcome:
-        """Set the lock's clock right."""
-        reply = await self._cloud.ask("lock/updateDate", self._cloud.until(), {"lockId": lock_ref})
+    async def sync_clock(self, lock_ref: str, *, utc_offset_s: float | None = None) -> Outcome:
+        """Set the lock's clock right, and before that the offset by which lock and cloud turn moments into its local time."""
+        until = self._cloud.until()
+        if utc_offset_s is not None:
+            offset = {"timezoneRawOffset": round(utc_offset_s * 1000), "type": BY_GATEWAY}
+            moved = await self._cloud.ask(
+                "lock/changeTimezoneRawOffset", until, {"lockId": lock_ref, **offset}
+            )
+            if outcome_of(moved).result is not Result.CONFIRMED:
+                return outcome_of(moved)
+        reply = await self._cloud.ask("lock/updateDate", until, {"lockId": lock_ref})
         if isinstance(reply, Said) and reply.doc.get("date"):
             reply = Said({"errcode": 0})  # it answers with the lock's new time instead
         return outcome_of(reply)

@@ -185,7 +185,7 @@ class Zigbee2MqttDriver:
             return Outcome(result=Result.CONFIRMED, proof=Proof.READ_BACK)
         return Outcome(result=Result.UNKNOWN, error=words.NOT_PROVEN)
 
-    async def sync_clock(self, lock_ref: str) -> Outcome:
+    async def sync_clock(self, lock_ref: str, *, utc_offset_s: float | None = None) -> Outcome:
         """Not to be had: the times of a lock behind Zigbee2MQTT decide nothing."""
         return Outcome(result=Result.FAILED, error=words.UNSUPPORTED)
 

@@ -264,7 +264,7 @@ class ZwaveDriver:
 
         return await outcome_of(work, deadline=self._deadline())
 
-    async def sync_clock(self, lock_ref: str) -> Outcome:
+    async def sync_clock(self, lock_ref: str, *, utc_offset_s: float | None = None) -> Outcome:
         """These locks keep no windows and need no time."""
         return Outcome(result=Result.FAILED, error=unsupported("no_clock"))
 

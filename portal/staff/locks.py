@@ -78,8 +78,11 @@ def _health(lock: Lock, system: Vendor) -> list[tuple[str, str, str]]:
     elif lock.native_window and system.sets_clocks:
         found.append(("Clock", "Not asked yet", ""))
     if lock.utc_offset_s is not None:
-        hours = lock.utc_offset_s / 3600
-        found.append(("Offset from UTC that it was told", f"{hours:+g} h", ""))
+        hours, wanted = lock.utc_offset_s / 3600, (offsets.wanted(lock, now()) or 0) / 3600
+        text = (
+            f"{hours:+g} h" if hours == wanted else f"{hours:+g} h, the property has {wanted:+g} h"
+        )
+        found.append(("Offset from UTC that it was told", text, "" if hours == wanted else "bad"))
     return found
 
 

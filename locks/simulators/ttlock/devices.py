@@ -77,12 +77,16 @@ async def update_date(world: World, asked: Asked, token: Token) -> Json:
 
 
 async def change_offset(world: World, asked: Asked, token: Token) -> Json:
-    """lock/changeTimezoneRawOffset: another zone for lock and cloud, or with type 1 for the cloud only."""
+    """lock/changeTimezoneRawOffset: another zone for lock and cloud, or with type 1 for the cloud only.
+
+    The lock keeps windows in its local time, so those that it has already move with it [chosen].
+    """
     lock, offset = asked.lock(world), asked.whole("timezoneRawOffset")
     if abs(offset) > DAY_MS:
         raise Refusal(Err.INVALID_PARAMETER)
 
     def work() -> Json:
+        lock.move_windows(lock.raw_offset_ms - offset)
         lock.raw_offset_ms = lock.wall_offset_ms = offset
         return Refusal(Err.OK).body()
 

@@ -101,6 +101,12 @@ class Lock:
         """What the lock's clock shows, read with the cloud's offset."""
         return now_ms + self.drift_ms + self.wall_offset_ms - self.raw_offset_ms
 
+    def move_windows(self, by_ms: int) -> None:
+        """Let all windows that it holds begin and end so much later; one without an end has none."""
+        for held in self.memory:
+            if held.end_ms:
+                held.start_ms, held.end_ms = held.start_ms + by_ms, held.end_ms + by_ms
+
     # Commands, as they arrive over Bluetooth.
 
     def add_code(self, code: str, *, ref: int, start_ms: int, end_ms: int) -> None:
