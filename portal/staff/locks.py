@@ -10,7 +10,7 @@ from django.shortcuts import get_object_or_404, redirect
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
-from keys import errands, provisioning
+from keys import errands, offsets, provisioning
 from keys.explaining import PROOFS
 from keys.forecast import forecasts
 from keys.holdings import Book, Holding, Odd, book_of
