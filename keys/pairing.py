@@ -11,7 +11,7 @@ from django.db.models import QuerySet
 from keys.ledger import mark
 from keys.models import Assignment
 from keys.refusal import Refused
-from locks import doorlog
+from locks import doorlog, slots
 from locks.bell import ring
 from locks.history import Actor
 from locks.log_models import DoorLogEntry, LogCode
@@ -31,13 +31,13 @@ def pair_lock(*, lock: Lock, door: Door | None, by: Actor, now: datetime) -> Loc
         if lock.door_id == (door.pk if door else None):
             return lock
         _check_door(lock, door)
-        places = _in_order(Assignment.objects.filter(lock=lock))
-        _check_empty(lock, places)
-        _leave(places, now=now)
+        places = in_order(Assignment.objects.filter(lock=lock))
+        check_empty(lock, places)
+        leave(places, now=now)
         old, lock.door = lock.door_id, door
         lock.save(update_fields=["door"])
         if door is not None:
-            _wait_for(lock, door, now=now)
+            wait_for(lock, door, now=now)
         _tell(lock, old, by=by, now=now)
         bump([lock.property_id])
         transaction.on_commit(partial(ring, "keys.tasks.look_now"))
@@ -55,23 +55,26 @@ def _check_door(lock: Lock, door: Door | None) -> None:
         raise Refused("door", f"{door.name} has a lock already: take that one off first.")
 
 
-def _check_empty(lock: Lock, places: QuerySet[Assignment]) -> None:
+def check_empty(lock: Lock, places: QuerySet[Assignment], *, field: str = "door") -> None:
     """Nothing may be on the lock or on its way there: it would open the wrong door afterwards.
 
     A worker that decided on these rows before cannot send them after: marking them due again takes that from it.
     """
     if places.exclude(written_revision=None, sent_revision=None).exists():
-        raise Refused("door", "This lock still holds credentials: take them off first.")
+        raise Refused(field, "This lock still holds credentials: take them off first.")
     if lock.read_backs_left:
-        raise Refused("door", "Portal is still reading this lock back: try again in a minute.")
+        raise Refused(field, "Portal is still reading this lock back: try again in a minute.")
 
 
-def _leave(places: QuerySet[Assignment], *, now: datetime) -> None:
+def leave(places: QuerySet[Assignment], *, now: datetime) -> None:
+    """Let these, of which nothing is on their lock, wait for another. Their numbered places there are free again."""
+    slots.free(list(places.values_list("id", flat=True)), now=now)
     mark(
         places,
         now=now,
         lock=None,
         writer=None,
+        address="",
         refused_revision=None,
         problem="",
         problem_since=None,
@@ -80,12 +83,13 @@ def _leave(places: QuerySet[Assignment], *, now: datetime) -> None:
     )
 
 
-def _wait_for(lock: Lock, door: Door, *, now: datetime) -> None:
+def wait_for(lock: Lock, door: Door, *, now: datetime) -> None:
+    """Let all that waits for a lock on this door be due on this one."""
     waiting = Assignment.objects.filter(door=door, lock=None, ends_at__gt=now)
     mark(waiting, now=now, lock=lock, writer_id=lock.writer_id)
 
 
-def _in_order(places: QuerySet[Assignment]) -> QuerySet[Assignment]:
+def in_order(places: QuerySet[Assignment]) -> QuerySet[Assignment]:
     """These rows, locked by id as delivery locks them."""
     rows = places.select_for_update(of=("self",), no_key=True).order_by("id")
     ids = list(rows.values_list("id", flat=True))

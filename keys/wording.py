@@ -76,6 +76,7 @@ PROBLEMS: dict[str, str] = {
     "lock_unreachable": "the lock did not answer",
     "gateway_unreachable": "the gateway did not answer",
     "vendor_unreachable": "the lock system did not answer",
+    "lock_reset": "the lock was reset, by the word of staff",
     "busy": "the lock was busy",
     "rate_limited": "the lock system asked to slow down",
     "duplicate_code": "the lock already holds this code",

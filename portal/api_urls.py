@@ -16,6 +16,7 @@ from keys import alerts_api
 from keys.api import KeychainDoorsView, KeysView, ReleaseView
 from keys.past_api import QuestionsView
 from keys.recovery_api import OutagesView, RecoveriesView, RecoveryRowsView
+from keys.swapping_api import SwapView
 from locks import api as locks
 from pms import api as pms
 from portal.staff.access import public
@@ -68,6 +69,7 @@ urlpatterns = [
     ),
     path("doors/<int:pk>/why/", QuestionsView.as_view({"post": "why"}), name="door-why"),
     path("doors/<int:pk>/who-could-open/", QuestionsView.as_view({"get": "who"}), name="door-who"),
+    path("locks/<int:pk>/swap/", SwapView.as_view({"post": "swap"}), name="lock-swap"),
     path("keychain-doors/release/", ReleaseView.as_view({"post": "release"}), name="release"),
     path(
         "outages/<int:pk>/reservations/",

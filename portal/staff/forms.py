@@ -294,6 +294,27 @@ class EndMissingForm(Styled):
         return cleaned
 
 
+class SwapForm(Styled):
+    """The lock that takes the place of another, and what became of that."""
+
+    lock = forms.ChoiceField(
+        label="New lock",
+        error_messages={
+            "required": "Choose the new lock.",
+            "invalid_choice": "That lock hangs on a door already or does not exist: choose one from the list.",
+        },
+    )
+    was_reset = forms.BooleanField(
+        label="The old lock was reset: nothing is stored in it any more",
+        required=False,
+        help_text="If not, its codes stay under “Should be gone”, and an alarm, until they are removed or you say so later.",
+    )
+
+    def __init__(self, *args: Any, locks: Iterable[tuple[str, str]], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["lock"].choices = [("", "Choose a lock"), *locks]  # type: ignore[attr-defined]
+
+
 class PairForm(Styled):
     """The door of a lock."""
 

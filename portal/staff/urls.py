@@ -32,6 +32,7 @@ from portal.staff import (
     recoveries,
     rooms,
     settings_views,
+    swaps,
     team,
 )
 from portal.staff.access import public
@@ -137,6 +138,8 @@ urlpatterns = [
     path("locks/foreign/<int:foreign_id>/remove/", foreign.remove_foreign, name="remove_foreign"),
     path("locks/backups/", backup_codes.ledger, name="backup_codes"),
     path("locks/<int:lock_id>/", locks.lock_page, name="lock"),
+    path("locks/<int:lock_id>/swap/", swaps.swap_lock, name="swap_lock"),
+    path("locks/<int:lock_id>/reset/", swaps.was_reset, name="was_reset"),
     path("locks/<int:lock_id>/read/", locks.read_lock, name="read_lock"),
     path("locks/<int:lock_id>/clock/", locks.sync_clock, name="sync_clock"),
     path("locks/<int:lock_id>/unlock/", locks.unlock, name="unlock"),

@@ -31,7 +31,7 @@ def theirs(other):
     }
 
 
-def test_their_ids_are_404_in_addresses(api, theirs):
+def test_their_ids_are_404_in_addresses(api, seaview, theirs):
     key, door = theirs["key"].pk, theirs["keychain_door"].pk
     addresses = [
         f"keys/{key}/",
@@ -49,6 +49,9 @@ def test_their_ids_are_404_in_addresses(api, theirs):
         assert api.get(address).status_code == 404, address
     for address in (f"keys/{key}/revoke/", f"keys/{key}/restore/", f"keys/{key}/release-times/"):
         assert api.post(address).status_code == 404, address
+    ours, theirs_lock = seaview.doors[0].lock, theirs["lock"]
+    assert api.post(f"locks/{theirs_lock.pk}/swap/", {"lock": ours.pk}).status_code == 404
+    assert api.post(f"locks/{ours.pk}/swap/", {"lock": theirs_lock.pk}).status_code == 404
     assert api.patch(f"keys/{key}/", {"allow_provisioning": False}).status_code == 404
     assert api.patch(f"keys/{key}/doors/{door}/", {"allow_provisioning": False}).status_code == 404
     assert api.delete(f"keys/{key}/doors/{door}/").status_code == 404

@@ -70,6 +70,8 @@ TABLE: dict[str, tuple[Right | str, str, tuple[str, ...]]] = {
     "adopt_foreign": (Right.CLEAR_FOREIGN, "GET", ("foreign_id",)),
     "remove_foreign": (Right.CLEAR_FOREIGN, "GET", ("foreign_id",)),
     "lock": (Right.SEE_DOORS, "GET", ("lock_id",)),
+    "swap_lock": (Right.PAIR_LOCKS, "GET", ("lock_id",)),
+    "was_reset": (Right.PAIR_LOCKS, "GET", ("lock_id",)),
     "read_lock": (Right.SERVICE_LOCKS, "POST", ("lock_id",)),
     "sync_clock": (Right.SERVICE_LOCKS, "POST", ("lock_id",)),
     "unlock": (Right.UNLOCK, "POST", ("lock_id",)),
