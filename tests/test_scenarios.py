@@ -20,8 +20,7 @@ MUST = {
         *range(8, 16),
         *range(18, 23),
         *range(24, 27),
-        *range(49, 54),
-        *range(55, 58),
+        *range(49, 58),
         78,
     )
 } | {f"C{n}" for n in range(1, 6)}
