@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
 from functools import partial
+from typing import Any
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
@@ -301,5 +302,7 @@ def _note_health(lock_id: int, health: Health, now: datetime) -> None:
         "clock_offset_s": health.clock_offset_s,
         "utc_offset_s": health.utc_offset_s,
     }
-    changes = {name: value for name, value in known.items() if value is not None}
+    changes: dict[str, Any] = {name: value for name, value in known.items() if value is not None}
+    if health.online:
+        changes["last_heard_at"] = now
     Lock.objects.filter(pk=lock_id).update(health_read_at=now, **changes)

@@ -23,6 +23,7 @@ from locks.discovery_models import Discovery
 from locks.drivers import Found, Kind, LockError
 from locks.models import Gateway, Lock, LockAccount, Writer
 from locks.pulse import bump
+from locks.signals import lock_reported
 from locks.vendors import open_driver, vendor
 
 log = logging.getLogger(__name__)
@@ -78,7 +79,8 @@ def _end(row: Discovery, told: list[Found] | str, *, taken_at: datetime) -> None
     problem, found = (told, []) if isinstance(told, str) else ("", [asdict(one) for one in told])
     with transaction.atomic():
         mine = Discovery.objects.filter(pk=row.pk, taken_at=taken_at, ended_at=None)
-        mine.update(ended_at=taken_at, problem=problem[:300], found=found)
+        if mine.update(ended_at=taken_at, problem=problem[:300], found=found) and not problem:
+            _refresh(row.account, [read_found(doc) for doc in found])
         bump([row.property_id])
 
 
@@ -128,6 +130,35 @@ def known(account: LockAccount, found: Sequence[Found]) -> list[Known]:
     return [Known(one, mine.get(one.external_id), others.get(one.external_id, "")) for one in found]
 
 
+def _refresh(account: LockAccount, found: Sequence[Found]) -> None:
+    """Believe what the vendor says now of locks that are known already: their model, what they take, and how much.
+
+    How such a lock is driven stays: its windows, its places and its gateway are those that its codes were written by.
+    """
+    changed = []
+    for one in known(account, found):
+        facts = _facts(one.found)
+        if one.lock is None or all(getattr(one.lock, name) == it for name, it in facts.items()):
+            continue
+        Lock.objects.filter(pk=one.lock.pk).update(**facts)
+        changed.append(one.lock.pk)
+    if changed:
+        lock_reported.send(sender=Lock, lock_ids=changed, used=[], typed=[])
+
+
+def _facts(found: Found) -> dict[str, Any]:
+    """What a lock is like, as its row keeps it."""
+    return {
+        "model": found.model[:60],
+        "takes_door_codes": Kind.DOOR_CODE in found.kinds,
+        "takes_smartkeys": Kind.SMARTKEY in found.kinds,
+        "takes_keycards": Kind.KEYCARD in found.kinds,
+        "code_min": found.code_min,
+        "code_max": found.code_max,
+        "max_codes": found.max_codes,
+    }
+
+
 def add(*, account: LockAccount, found: Sequence[Found]) -> list[Lock]:
     """Make locks of these, on no door, behind the gateways that they name; those that are known already are left out.
 
@@ -167,15 +198,9 @@ def _lock(account: LockAccount, found: Found, gateway: Gateway | None) -> Lock:
         writer=writer,
         external_id=found.external_id,
         name=found.name[:100],
-        model=found.model[:60],
         native_window=found.native_window,
-        takes_door_codes=Kind.DOOR_CODE in found.kinds,
-        takes_smartkeys=Kind.SMARTKEY in found.kinds,
-        takes_keycards=Kind.KEYCARD in found.kinds,
-        code_min=found.code_min,
-        code_max=found.code_max,
-        max_codes=found.max_codes,
         first_slot=found.first_slot,
+        **_facts(found),
     )
     lock.save()
     return lock

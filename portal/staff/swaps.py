@@ -60,7 +60,7 @@ def swap_lock(request: StaffRequest, lock_id: int) -> HttpResponseBase:
 def was_reset(request: StaffRequest, lock_id: int) -> HttpResponseBase:
     """Say that a lock on no door was reset: what was listed as still on it is gone."""
     lock = lock_of(request, lock_id)
-    form = WasResetForm(request.POST or None)
+    form = WasResetForm(request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
         try:
             many = swapping.was_emptied(lock=lock, by=request.staff.actor(), now=now())

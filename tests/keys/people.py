@@ -15,7 +15,9 @@ from keys.keychain import DoorWish
 from keys.models import Key, KeychainDoor
 from keys.provisioning import ask_again
 from keys.refusal import Refused
+from keys.swapping import swap_lock
 from locks.drivers import Kind
+from locks.models import Lock
 from pms.models import Integration, Reservation, RoomDoor
 from tests.factories import (
     BY,
@@ -54,6 +56,7 @@ class People:
         self.lock_ids: dict[str, int] = {}
         for number, door in enumerate(self.doors[:3]):
             self._hang_up(number, door)
+        self._hang_up(3, None)
         self.stays: list[Reservation] = []
         self._connect_pms()
         self.batch = self.rng.choice((1, 1, 3))
@@ -94,6 +97,16 @@ class People:
             )
 
     # What people do -----------------------------------------------------------------------------------
+
+    def swap_lock(self) -> None:
+        """A door gets the lock that hangs nowhere; nobody empties the old one."""
+        now = self.clock()
+        hung = Lock.objects.filter(property=self.property, door__isnull=False).order_by("id")
+        free = Lock.objects.get(property=self.property, door=None)
+        with contextlib.suppress(Refused):
+            old = self.rng.choice(list(hung))
+            swap_lock(old=old, new=free, was_reset=False, by=BY, now=now)
+            self.wall.fired["lock swapped"] += 1
 
     def _keys(self) -> list[Key]:
         return list(Key.objects.filter(property=self.property).order_by("id"))

@@ -24,6 +24,7 @@ STEPS: dict[str, int] = {
     "book": 2,
     "cancel": 1,
     "move_room": 1,
+    "swap_lock": 1,
     "add_door": 1,
     "remove_door": 1,
     "lock_offline": 2,

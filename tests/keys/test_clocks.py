@@ -47,6 +47,7 @@ def test_a_clock_that_drifts_is_flagged_named_and_set_right(lock, simlock):
     clocks.tend(now=now())
     errands.run_due()
     lock.refresh_from_db()
+    assert lock.last_heard_at is not None
     assert lock.clock_offset_s == -3480
     assert lock.clock_wrong_since is not None
     assert codes(lock) == ["clock_wrong"]

@@ -12,7 +12,7 @@ from django.test import Client
 from django.urls import reverse
 
 from keys.models import Assignment, Credential, Key, KeychainDoor
-from locks.models import Door, Property
+from locks.models import Door, Lock, Property
 from portal.models import Role
 from portal.staff.pages import write_cursor
 from tests import factories
@@ -380,6 +380,31 @@ def test_a_lock_moves_to_another_door_and_both_pages_say_so(client, lock):
     assert f"{lock.name} is on Gate now." in page.content.decode()
     assert "No lock installed" in client.get(f"/doors/{lock.door_id}/").content.decode()
     assert "Lock hung on this door" in client.get(f"/doors/{gate.pk}/").content.decode()
+
+
+def test_a_swap_says_what_is_written_and_asks_for_the_new_lock(client, lock):
+    free = factories.LockFactory(account=lock.account, door=None, name="Spare")
+    key_for(lock.door)
+    address = reverse("swap_lock", args=[lock.pk])
+    assert "1 credential will be written to it at once" in " ".join(
+        client.get(address).content.decode().split()
+    )
+    assert "Choose the new lock" in said_at(client.post(address, {"lock": ""}), "lock")
+    assert "choose one from the list" in said_at(client.post(address, {"lock": lock.pk}), "lock")
+    page = client.post(address, {"lock": free.pk}, follow=True)
+    assert "Spare hangs on" in page.content.decode()
+    again = said_at(client.post(address, {"lock": lock.pk}), "lock")
+    assert "choose one from the list" in again
+
+
+def test_a_lock_was_reset_only_by_a_ticked_box_and_off_its_door(client, lock):
+    address = reverse("was_reset", args=[lock.pk])
+    assert "once the lock itself was reset" in said_at(client.post(address, {}), "sure")
+    page = client.post(address, {"sure": "on"})
+    assert "hangs on a door: use Read again now" in page.content.decode()
+    Lock.objects.filter(pk=lock.pk).update(door=None)
+    page = client.post(address, {"sure": "on"}, follow=True)
+    assert "Nothing is on" in page.content.decode()
 
 
 # Addresses that nobody made ---------------------------------------------------------------------------

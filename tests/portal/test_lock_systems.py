@@ -13,7 +13,7 @@ from django.core import mail
 from django.test import Client
 from django.urls import reverse
 
-from keys import alerts, delivery, issuing, provisioning
+from keys import alerts, delivery, issuing, pairing, provisioning
 from keys.models import Assignment
 from keys.telling_models import Alert
 from locks import accounts, discovering, hooks, listening
@@ -175,6 +175,25 @@ def test_discover_lists_locks_and_one_is_added_with_its_gateway_on_a_new_door(ow
     assert again.status_code == 302
     assert not Door.objects.filter(name="Another").exists()
     assert "On Garden House 1" in text_of(owner.get(page))
+
+
+def test_looking_again_refreshes_what_is_known_of_a_lock(owner, ttlock):
+    account = connected(owner, ttlock)
+    discovering.work_off(now=now())
+    owner.post(f"{LIST}{account.pk}/add/", {})
+    was = Lock.objects.order_by("id").first()
+    key = factories.key_for(factories.DoorFactory(property=account.property))
+    pairing.pair_lock(lock=was, door=key.doors.get().door, by=factories.BY, now=now())
+    changed = {"model": "", "takes_door_codes": False, "max_codes": 3}
+    Lock.objects.filter(pk=was.pk).update(**changed)
+    Assignment.objects.update(next_attempt_at=None)
+    discovering.ask(account=account, now=now())
+    discovering.work_off(now=now())
+    lock = Lock.objects.get(pk=was.pk)
+    assert {name: getattr(lock, name) for name in changed} == {
+        name: getattr(was, name) for name in changed
+    }
+    assert Assignment.objects.get().next_attempt_at is not None
 
 
 def test_all_that_is_new_is_added_at_once_on_doors_of_the_same_name(owner, hotel, ttlock):
