@@ -62,6 +62,11 @@ class PlaceOut(Shape):
     action = serializers.ChoiceField(choices(Action), help_text="What Portal does about it now.")
     pending = serializers.BooleanField(source="is_pending")
     on_lock = serializers.ChoiceField(choices(OnLock), help_text="What the lock is known to hold.")
+    starts_at = Moment(
+        source="assignment.starts_at",
+        help_text="As the lock gets it, which may take whole hours only.",
+    )
+    ends_at = Moment(source="assignment.ends_at")
     state_text = serializers.CharField()
     proof = serializers.CharField(help_text="How far it is proven; empty when it is not there.")
     proven_at = Moment(allow_null=True)

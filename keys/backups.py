@@ -19,6 +19,7 @@ from keys.models import Assignment, Credential, KeychainDoor
 from keys.refusal import Refused
 from keys.rules import Permission
 from locks import doorlog
+from locks.clock import on_the_hour, zone
 from locks.drivers import Kind
 from locks.history import SYSTEM, Actor
 from locks.log_models import LogCode
@@ -98,15 +99,17 @@ def _make(door: Door, wanted: int, *, now: datetime) -> int:
     """Make what is missing at this door, one worker at a time."""
     with transaction.atomic():
         Door.objects.select_for_update(of=("self",), no_key=True).get(pk=door.pk)
+        hotel = Property.objects.get(pk=door.property_id)
+        starts_at, ends_at = on_the_hour(now, now + LASTS, zone(hotel.timezone))
         many = max(wanted - _at_hand().filter(door=door).count(), 0)
         for _ in range(many):
             wish = CredentialWish(kind=Kind.DOOR_CODE)
             key = issuing.make_key(
-                property=Property.objects.get(pk=door.property_id),
+                property=hotel,
                 people=[PersonWish(name=f"{LABEL} of {door.name}", credentials=(wish,))],
                 doors=[DoorWish(door=door)],
-                starts_at=now,
-                ends_at=now + LASTS,
+                starts_at=starts_at,
+                ends_at=ends_at,
                 by=BY,
                 now=now,
                 with_linked_doors=False,

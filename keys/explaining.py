@@ -11,7 +11,7 @@ from datetime import datetime
 
 from django.db.models import QuerySet
 
-from keys import offsets, wording
+from keys import offsets, whole_hours, wording
 from keys.facts import COLUMNS, Answer, Row, answer, as_if_released, times_of
 from keys.models import Assignment, Credential, Key, KeychainDoor
 from keys.provisioning import PAUSES
@@ -262,7 +262,10 @@ def _cautions(
 ) -> list[str]:
     if state_of(key, now=now) not in {"Upcoming", "Current"}:
         return []
-    said = [offsets.caution(lock, window, zone(key.property.timezone), now=now)]
+    said = [
+        offsets.caution(lock, window, zone(key.property.timezone), now=now),
+        whole_hours.caution(key.property, lock, window),
+    ]
     return [one for one in said if one]
 
 

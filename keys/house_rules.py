@@ -9,13 +9,13 @@ from typing import Any
 
 from django.db import transaction
 
-from keys import provisioning, rezoning
+from keys import provisioning, rezoning, whole_hours
 from keys.refusal import Refused
 from keys.rule_changes import keep_in_house
 from locks.bell import ring
 from locks.clock import zone_names
 from locks.history import Actor, acting
-from locks.models import Property
+from locks.models import Lock, Property
 from locks.pulse import bump
 from pms.models import Reservation
 
@@ -54,13 +54,20 @@ def change_property(
         kept.save()
         if "timezone" in different:
             rezoning.keep_wall_times(property=kept, before=before, by=by, now=now)
-        if different & FOLLOWED:
-            Reservation.objects.filter(
-                property=kept,
-                state__in=[Reservation.State.EXPECTED, Reservation.State.IN_HOUSE],
-            ).update(followed_at=None)
+        _have_followed(kept, different, now=now)
         provisioning.ask_again(property_id=kept.pk, now=now)
         bump([kept.pk])
         transaction.on_commit(partial(ring, "keys.tasks.follow_reservations"))
         transaction.on_commit(partial(ring, "keys.tasks.look_now"))
     return kept
+
+
+def _have_followed(hotel: Property, different: set[str], *, now: datetime) -> None:
+    """Have reservations and windows follow what is different now."""
+    if "whole_hours" in different:
+        whole_hours.place_again(Lock.objects.filter(property=hotel, whole_hours=True), now=now)
+    if different & FOLLOWED:
+        Reservation.objects.filter(
+            property=hotel,
+            state__in=[Reservation.State.EXPECTED, Reservation.State.IN_HOUSE],
+        ).update(followed_at=None)

@@ -18,7 +18,7 @@ from datetime import datetime, time
 from django.db import transaction
 from django.db.models import QuerySet
 
-from keys import allocation
+from keys import allocation, whole_hours
 from keys.keychain import (
     ALL_WEEK,
     CredentialWish,
@@ -88,6 +88,7 @@ def make_key(
                 join_person(key, wanted, is_main=place == 0, now=now)
             except Refused as refused:
                 raise Refused(refused.field, refused.message, place=place) from None
+        whole_hours.check(key)
         changed(key.property_id)
     return key
 
@@ -116,6 +117,7 @@ def edit_key(
         key.starts_at, key.ends_at = start, end
         key.save()
         place(key, now=now)
+        whole_hours.check(key)
         changed(key.property_id)
     return key
 
@@ -264,6 +266,7 @@ def edit_door(
             door.save()
         if before != after:
             place(key, now=now)
+            whole_hours.check(key)
         changed(door.property_id)
     return door
 
@@ -277,6 +280,7 @@ def add_door(*, key: Key, wish: DoorWish, by: Actor, now: datetime) -> KeychainD
             raise Refused("doors", f"{wish.door.name} is in this keychain already.")
         door = join_door(key, wish, now=now)
         place(key, now=now)
+        whole_hours.check(key)
         changed(key.property_id)
     return door
 

@@ -21,6 +21,7 @@ from keys.models import Assignment, Credential, Guest, Key, KeychainDoor, Person
 from keys.refusal import Refused
 from keys.rules import Permission
 from locks.bell import ring
+from locks.clock import on_the_hour, zone
 from locks.drivers import Kind
 from locks.models import Door, DoorLink, Lock, Property
 from locks.pulse import bump
@@ -238,15 +239,24 @@ def place(key: Key, *, now: datetime) -> None:
         reserve_again(key, now=now)  # a door that came back, or a stay that was over and is longer
 
 
-def _window(key: Key, door: KeychainDoor) -> tuple[datetime, datetime]:
+def window_of_door(key: Key, door: KeychainDoor) -> tuple[datetime, datetime]:
+    """When a door of a key is to open: its own times, or the key's."""
     starts_at, ends_at = door.starts_at or key.starts_at, door.ends_at or key.ends_at
     return (starts_at, ends_at) if starts_at < ends_at else (key.starts_at, key.ends_at)
+
+
+def _window(key: Key, door: KeychainDoor, lock: Lock | None) -> tuple[datetime, datetime]:
+    """The window that its lock gets."""
+    window, hotel = window_of_door(key, door), key.property
+    if lock is None or not lock.whole_hours or hotel.whole_hours != Property.WholeHours.ROUND:
+        return window
+    return on_the_hour(*window, zone(hotel.timezone))
 
 
 def _new_place(
     key: Key, credential: Credential, door: KeychainDoor, lock: Lock | None, *, now: datetime
 ) -> None:
-    starts_at, ends_at = _window(key, door)
+    starts_at, ends_at = _window(key, door, lock)
     place = Assignment(
         property_id=key.property_id,
         key=key,
@@ -282,7 +292,7 @@ def _same_place(
     *,
     now: datetime,
 ) -> None:
-    starts_at, ends_at = _window(key, door)
+    starts_at, ends_at = _window(key, door, lock)
     rewrite = (place.starts_at, place.ends_at) != (starts_at, ends_at)
     place.starts_at, place.ends_at = starts_at, ends_at
     place.revision += int(rewrite)

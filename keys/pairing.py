@@ -8,6 +8,7 @@ from functools import partial
 from django.db import transaction
 from django.db.models import QuerySet
 
+from keys import whole_hours
 from keys.ledger import mark
 from keys.models import Assignment
 from keys.refusal import Refused
@@ -87,6 +88,8 @@ def wait_for(lock: Lock, door: Door, *, now: datetime) -> None:
     """Let all that waits for a lock on this door be due on this one."""
     waiting = Assignment.objects.filter(door=door, lock=None, ends_at__gt=now)
     mark(waiting, now=now, lock=lock, writer_id=lock.writer_id)
+    if Lock.objects.filter(property_id=lock.property_id, whole_hours=True).exists():
+        whole_hours.place_again(Lock.objects.filter(pk=lock.pk), now=now)
 
 
 def in_order(places: QuerySet[Assignment]) -> QuerySet[Assignment]:

@@ -5,9 +5,10 @@ The typed code is matched by its digest and goes nowhere else. Nothing here chan
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -19,7 +20,7 @@ from keys.past_facts import Frame, Part, Place, Said
 from keys.past_models import FormerCode
 from keys.why_not import Match, Result, Rule, Scene, Spell, why_not
 from keys.wording import problem_text
-from locks.clock import next_change, zone
+from locks.clock import next_change, on_the_hour, zone
 from locks.drivers import Kind
 from locks.log_models import DoorLogEntry, Episode, LogCode
 from locks.models import Door, Lock, Property
@@ -143,9 +144,18 @@ def _places(assignments: Any, door: Door) -> list[Place]:
             checked_in_at=row.key.reservation and row.key.reservation.checked_in_at,
             checked_in_online_at=row.key.reservation and row.key.reservation.checked_in_online_at,
             has_lock=row.lock_id is not None,
+            rounds=_rounding(row.lock, door.property),
         )
         for row in rows
     ]
+
+
+def _rounding(
+    lock: Lock | None, hotel: Property
+) -> Callable[[datetime, datetime], tuple[datetime, datetime]] | None:
+    if lock is None or not lock.whole_hours or hotel.whole_hours != Property.WholeHours.ROUND:
+        return None
+    return partial(on_the_hour, tz=zone(hotel.timezone))
 
 
 def _who(row: Any) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 from typing import NamedTuple, Protocol, TypeVar
@@ -75,7 +75,7 @@ class Place:
 
     ``lines`` are the door log's about it, in the order of time. ``freed_at`` are moments at which its numbered place
     was proven empty. ``keeps_windows``: the lock itself opens and closes the window. ``waited`` are the stretches of
-    4117, as beginning, end and cause. ``checked_in_at`` is none without a reservation as well as before check-in.
+    4117, as beginning, end and cause. ``rounds`` makes of a window what a lock gets that takes whole hours only. ``checked_in_at`` is none without a reservation as well as before check-in.
     """
 
     assignment_id: int
@@ -95,6 +95,7 @@ class Place:
     checked_in_at: datetime | None = None
     checked_in_online_at: datetime | None = None
     has_lock: bool = True
+    rounds: Callable[[datetime, datetime], tuple[datetime, datetime]] | None = None
 
     def window(self, moment: datetime) -> tuple[datetime, datetime] | None:
         """The window that counted at that moment; none when the door was no part of the key then."""
@@ -102,7 +103,8 @@ class Place:
         if frame is None or part is None:
             return None
         start, end = part.starts_at or frame.starts_at, part.ends_at or frame.ends_at
-        return (start, end) if start < end else (frame.starts_at, frame.ends_at)
+        window = (start, end) if start < end else (frame.starts_at, frame.ends_at)
+        return self.rounds(*window) if self.rounds else window
 
 
 CLOCK_LIMIT_S = 120.0

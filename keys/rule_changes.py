@@ -13,7 +13,7 @@ from typing import Any
 
 from django.db.models import Count, Q, QuerySet
 
-from keys import rezoning
+from keys import rezoning, whole_hours
 from keys.facts import Row, answer, is_over, rows_of
 from keys.following import ALIVE
 from keys.issuing import switch_many
@@ -35,7 +35,8 @@ class RuleChange:
 
     ``stay`` have a code on a lock and their guests are in house; ``come_off`` have one and are to come; ``wait`` have
     none yet and will wait for check-in. ``go_on`` wait no longer, ``at_once`` of them are written as soon as it is saved.
-    ``zone`` is what another time zone does, none where it stays.
+    ``zone`` is what another time zone does, none where it stays. ``rounded`` and ``refused`` are at locks that take whole
+    hours only, with other times.
     """
 
     stay: int = 0
@@ -47,12 +48,14 @@ class RuleChange:
     get: list[tuple[Door, int]] = field(default_factory=list)
     lose: list[tuple[Door, int]] = field(default_factory=list)
     zone: ZoneChange | None = None
+    rounded: int = 0
+    refused: int = 0
 
     @property
     def is_felt(self) -> bool:
         """Whether any key is affected."""
         counts = self.stay or self.come_off or self.wait or self.go_on
-        return bool(counts or self.get or self.lose or self.zone)
+        return bool(counts or self.get or self.lose or self.zone or self.rounded or self.refused)
 
 
 def preview(
@@ -67,6 +70,9 @@ def preview(
         found |= _by_check_in(property, changes["check_in_rule"], now)
     if changes.get("common_doors", property.common_doors) != property.common_doors:
         found |= _by_common_doors(property, changes["common_doors"], now)
+    if changes.get("whole_hours", property.whole_hours) != property.whole_hours:
+        rounds = changes["whole_hours"] == whole_hours.ROUND
+        found["rounded" if rounds else "refused"] = whole_hours.touched(property, now=now)
     if changes.get("timezone", property.timezone) != property.timezone:
         zone = rezoning.preview(property=property, timezone=changes["timezone"], now=now)
         found |= {"zone": zone, "capped": zone.capped or found.get("capped", False)}

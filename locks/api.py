@@ -158,6 +158,7 @@ class LockOut(serializers.ModelSerializer[Lock]):
             "last_heard_at",
             "battery",
             "keeps_windows",
+            "whole_hours",
             "takes_door_codes",
             "takes_smartkeys",
             "takes_keycards",

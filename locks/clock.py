@@ -69,6 +69,18 @@ def by_rule(day: date, at: time, tz: ZoneInfo, *, later: bool) -> datetime:
     return wall.replace(tzinfo=tz, fold=int(fold)).astimezone(UTC)
 
 
+def on_the_hour(starts_at: datetime, ends_at: datetime, tz: ZoneInfo) -> tuple[datetime, datetime]:
+    """The shortest window of whole hours of the zone that has this one in it: the start earlier, the end later."""
+    end = _hour_of(ends_at, tz)
+    return _hour_of(starts_at, tz), end if end == ends_at else end + timedelta(hours=1)
+
+
+def _hour_of(moment: datetime, tz: ZoneInfo) -> datetime:
+    local = moment.astimezone(tz)
+    past = timedelta(minutes=local.minute, seconds=local.second, microseconds=local.microsecond)
+    return moment.astimezone(UTC) - past
+
+
 def utc_offset_s(tz: ZoneInfo, at: datetime) -> float:
     """Local time minus UTC at that moment, in seconds."""
     offset = at.astimezone(tz).utcoffset()

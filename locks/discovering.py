@@ -199,6 +199,7 @@ def _lock(account: LockAccount, found: Found, gateway: Gateway | None) -> Lock:
         external_id=found.external_id,
         name=found.name[:100],
         native_window=found.native_window,
+        whole_hours=found.whole_hours,
         first_slot=found.first_slot,
         **_facts(found),
     )

@@ -62,6 +62,10 @@ class Property(Tracked):
         SAME = "same", "The Door Code that the guest had"
         NEW = "new", "A new Door Code"
 
+    class WholeHours(models.TextChoices):
+        ROUND = "round", "Begin the hour before and end the hour after"
+        REFUSE = "refuse", "Refuse times that are not whole hours"
+
     class GuestMessages(models.TextChoices):
         OFF = "off", "Off"
         ON_KEY = "on_key", "When the code is on its locks"
@@ -112,6 +116,12 @@ class Property(Tracked):
         choices=ReopenedCode.choices,
         default=ReopenedCode.SAME,
         help_text="A code that someone else got meanwhile is drawn anew in any case; one that staff chose stays.",
+    )
+    whole_hours = models.CharField(
+        "Locks that take whole hours only",
+        max_length=6,
+        choices=WholeHours.choices,
+        default=WholeHours.ROUND,
     )
     guest_messages = models.CharField(
         "Send Door Codes to guests",
@@ -328,7 +338,7 @@ class Lock(OneHotel):
     """The device on a door, as last heard of.
 
     ``native_window`` means that the lock itself opens and closes a credential's window; without it Portal writes at the
-    start and removes at the end. ``read_back_at`` is when the lock must be read and compared with what it should hold.
+    start and removes at the end. ``whole_hours``: its windows begin and end on the hour. ``read_back_at`` is when the lock must be read and compared with what it should hold.
     ``first_slot`` is the number of its first place for a code where Portal chooses the place, none where the vendor does.
     ``reach_told_at`` is when, by the lock's or vendor's own clock, it was last told to be online or offline.
     ``last_read_at`` is when it was last read and compared with what it should hold.
@@ -350,6 +360,7 @@ class Lock(OneHotel):
     name = models.CharField(max_length=100)
     model = models.CharField(max_length=60, blank=True)
     native_window = models.BooleanField(default=True)
+    whole_hours = models.BooleanField(default=False)
     takes_door_codes = models.BooleanField(default=True)
     takes_smartkeys = models.BooleanField(default=True)
     takes_keycards = models.BooleanField(default=False)

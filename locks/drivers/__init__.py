@@ -202,7 +202,8 @@ class Health:
 class Found:
     """A lock that an account knows, as discovery shows it. ``first_slot`` is the number of its first place, if it has slots.
 
-    ``code_rules`` are what it demands of codes besides their length, in the vendor's words.
+    ``code_rules`` are what it demands of codes besides their length, in the vendor's words. ``whole_hours``: its windows
+    begin and end on the hour; putting another one there is FAILED with INVALID_WINDOW, never rounded in silence.
     """
 
     external_id: str
@@ -217,6 +218,7 @@ class Found:
     max_codes: int = 250
     first_slot: int | None = None
     code_rules: tuple[str, ...] = ()
+    whole_hours: bool = False
 
 
 class EventType(StrEnum):

@@ -316,6 +316,7 @@ def _found(doc: Mapping[str, Any]) -> Found:
         code_min=int(can["code_min"]),
         code_max=int(can["code_max"]),
         max_codes=int(can["max_codes"]),
+        whole_hours=bool(can.get("whole_hours")),
     )
 
 

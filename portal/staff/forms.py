@@ -112,6 +112,7 @@ class PropertyForm(forms.ModelForm):  # type: ignore[type-arg]
             "backup_codes",
             "common_doors",
             "code_length",
+            "whole_hours",
             "reopened_code",
             "guest_messages",
             "guest_channels",
@@ -125,6 +126,7 @@ class PropertyForm(forms.ModelForm):  # type: ignore[type-arg]
         }
         error_messages = {"name": {"unique": "Another property has that name: choose another."}}
         help_texts = {
+            "whole_hours": "Some locks open and close on the hour only. Where times are refused, staff choose others, and a reservation with such times waits.",
             "timezone": "All times of this property are typed and shown in it.",
             "mode": "In Setup nothing is written to locks.",
             "common_doors": "Entrances, lifts and the like with an empty list of rooms. Nothing is assumed: choose before going Live.",

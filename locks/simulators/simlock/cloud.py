@@ -130,6 +130,7 @@ def lock_doc(world: World, lock: Lock) -> dict[str, Any]:
         "capabilities": {
             "kinds": list(lock.kinds),
             "native_window": lock.native_window,
+            "whole_hours": lock.whole_hours,
             "code_min": lock.code_min,
             "code_max": lock.code_max,
             "max_codes": lock.max_codes,

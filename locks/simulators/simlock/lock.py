@@ -82,6 +82,7 @@ class Lock:
     model: str = "SimLock One"
     kinds: tuple[Kind, ...] = (Kind.DOOR_CODE, Kind.SMARTKEY)
     native_window: bool = True
+    whole_hours: bool = False
     masked: bool = False
     signals: bool = True
     code_min: int = 4
@@ -116,6 +117,10 @@ class Lock:
             self.check_code(new.value)
         if new.starts_at and new.ends_at and new.ends_at <= new.starts_at:
             raise Refusal(Code.INVALID_WINDOW, "The window ends before it starts.")
+        if self.whole_hours and any(
+            at and at.minute + at.second for at in (new.starts_at, new.ends_at)
+        ):
+            raise Refusal(Code.INVALID_WINDOW, "The windows of this lock have whole hours of UTC.")
         others = [
             held
             for held in self.memory.values()

@@ -43,6 +43,7 @@ _LOCK_FIELDS = (
     "gateway",
     "model",
     "native_window",
+    "whole_hours",
     "masked",
     "signals",
     "code_min",
