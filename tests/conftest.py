@@ -5,10 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from django.db import connection
 
+from tests import prepared
 from tests.hotel import Hotel, open_hotel
 from tests.locks.peers.zwave.peer import ZwavePeer, start_zwave
 from tests.locks.simlock_server import SimlockServer, start_simlock
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix) -> None:
+    """The database of each test process is a copy of one that was migrated once."""
+    prepared.for_tests(connection.settings_dict)
+
+
+@pytest.fixture(scope="session")
+def django_db_keepdb(request: pytest.FixtureRequest) -> bool:
+    """A file that was put in its place is not thrown away first; it goes with the folder. Else as the caller says."""
+    return request.config.getvalue("reuse_db") or not prepared.on_postgresql()
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,7 @@ from locks.postgresql import owned, same_hotel
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("keys", "0004_initial"),
+        ("keys", "0001_initial"),
         ("locks", "0010_postgresql"),
         ("pms", "0010_postgresql"),
     ]
@@ -28,9 +28,7 @@ class Migration(migrations.Migration):
         *same_hotel("keys_supportrequest", outage_id="pms_outage", recovery_id="keys_recovery"),
         *owned("keys_alert"),
         *same_hotel("keys_key", reservation_id="pms_reservation"),
-        *same_hotel(
-            "keys_continuation", key_id="keys_key", reservation_id="pms_reservation"
-        ),
+        *same_hotel("keys_continuation", key_id="keys_key", reservation_id="pms_reservation"),
         *same_hotel(
             "keys_backupcode", door_id="locks_door", key_id="keys_key", given_for_id="keys_key"
         ),
@@ -38,9 +36,7 @@ class Migration(migrations.Migration):
         *same_hotel(
             "keys_keychaindoor", key_id="keys_key", door_id="locks_door", outage_id="pms_outage"
         ),
-        *same_hotel(
-            "keys_guestmessage", key_id="keys_key", credential_id="keys_credential"
-        ),
+        *same_hotel("keys_guestmessage", key_id="keys_key", credential_id="keys_credential"),
         *same_hotel("keys_formercode", credential_id="keys_credential"),
         *same_hotel("keys_credential", key_id="keys_key", person_id="keys_person"),
         *same_hotel(

@@ -14,7 +14,9 @@ def split(apps, schema_editor):
     if schema_editor.connection.vendor != "postgresql":
         return
     with schema_editor.connection.cursor() as cursor:
-        _rebuild(cursor, "(id, happened_at)", " PARTITION BY RANGE (happened_at)", _partitions(cursor))
+        _rebuild(
+            cursor, "(id, happened_at)", " PARTITION BY RANGE (happened_at)", _partitions(cursor)
+        )
 
 
 def join(apps, schema_editor):
@@ -54,7 +56,9 @@ def _rebuild(cursor, key, partitioning, partitions):
     # A partitioned table's own indexes are defined ON ONLY it; made without ONLY they reach all partitions.
     indexes = [(text.replace(" ON ONLY ", " ON "), name) for text, name in cursor.fetchall()]
     cursor.execute(f"ALTER TABLE {TABLE} RENAME TO {TABLE}_before")
-    cursor.execute(f"ALTER TABLE {TABLE}_before RENAME CONSTRAINT {TABLE}_pkey TO {TABLE}_before_pkey")
+    cursor.execute(
+        f"ALTER TABLE {TABLE}_before RENAME CONSTRAINT {TABLE}_pkey TO {TABLE}_before_pkey"
+    )
     cursor.execute(f"ALTER SEQUENCE {sequence} RENAME TO {TABLE}_before_id_seq")
     cursor.execute(
         f"CREATE TABLE {TABLE} (LIKE {TABLE}_before INCLUDING DEFAULTS INCLUDING CONSTRAINTS "
@@ -70,7 +74,7 @@ def _rebuild(cursor, key, partitioning, partitions):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("locks", "0002_initial")]
+    dependencies = [("locks", "0001_initial")]
 
     operations = [
         migrations.RunPython(split, join, elidable=False),

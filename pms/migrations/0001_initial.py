@@ -2,6 +2,7 @@ import django.db.models.deletion
 import locks.history
 import locks.vault
 import simple_history.models
+from django.conf import settings
 from django.db import migrations, models
 
 
@@ -11,9 +12,29 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('locks', '0001_initial'),
+        migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
+        migrations.CreateModel(
+            name='Pace',
+            fields=[
+                ('payer', models.CharField(max_length=64, primary_key=True, serialize=False)),
+                ('free_at_s', models.FloatField()),
+            ],
+        ),
+        migrations.CreateModel(
+            name='AuthorizationRequest',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('property', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='locks.property')),
+                ('adapter', models.CharField(max_length=30)),
+                ('state_digest', models.CharField(max_length=64, unique=True)),
+                ('user_id', models.BigIntegerField()),
+                ('created_at', models.DateTimeField()),
+                ('used_at', models.DateTimeField(null=True)),
+            ],
+        ),
         migrations.CreateModel(
             name='HistoricalIntegration',
             fields=[
@@ -31,9 +52,11 @@ class Migration(migrations.Migration):
                 ('online_check_in_field', models.CharField(blank=True, default='online_checkin', max_length=60)),
                 ('write_codes', models.BooleanField(default=True, verbose_name='Show Door Codes in the PMS')),
                 ('history_change_reason', models.TextField(blank=True, default='')),
+                ('property', models.ForeignKey(blank=True, db_constraint=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='locks.property')),
                 ('history_id', models.AutoField(primary_key=True, serialize=False)),
                 ('history_date', models.DateTimeField(db_index=True)),
                 ('history_type', models.CharField(choices=[('+', 'Created'), ('~', 'Changed'), ('-', 'Deleted')], max_length=1)),
+                ('history_user', models.ForeignKey(db_constraint=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
             ],
             options={
                 'verbose_name': 'historical integration',
@@ -44,30 +67,10 @@ class Migration(migrations.Migration):
             bases=(simple_history.models.HistoricalChanges, models.Model),
         ),
         migrations.CreateModel(
-            name='HistoricalRoomDoor',
-            fields=[
-                ('id', models.BigIntegerField(auto_created=True, blank=True, db_index=True, verbose_name='ID')),
-                ('source', models.CharField(choices=[('portal', 'Portal'), ('api', 'API'), ('admin', 'Admin'), ('command', 'Command'), ('pms', 'PMS'), ('system', 'Portal itself')], default=locks.history.current_source, max_length=10)),
-                ('actor_label', models.CharField(blank=True, default=locks.history.current_label, max_length=120)),
-                ('batch_id', models.UUIDField(blank=True, default=locks.history.current_batch, null=True)),
-                ('room_ref', models.CharField(max_length=60)),
-                ('history_change_reason', models.TextField(blank=True, default='')),
-                ('history_id', models.AutoField(primary_key=True, serialize=False)),
-                ('history_date', models.DateTimeField(db_index=True)),
-                ('history_type', models.CharField(choices=[('+', 'Created'), ('~', 'Changed'), ('-', 'Deleted')], max_length=1)),
-            ],
-            options={
-                'verbose_name': 'historical room door',
-                'verbose_name_plural': 'historical room doors',
-                'ordering': ('-history_date', '-history_id'),
-                'get_latest_by': ('history_date', 'history_id'),
-            },
-            bases=(simple_history.models.HistoricalChanges, models.Model),
-        ),
-        migrations.CreateModel(
             name='Integration',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('property', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='integrations', to='locks.property')),
                 ('adapter', models.CharField(max_length=30)),
                 ('state', models.CharField(choices=[('connected', 'Connected'), ('catching_up', 'Catching up'), ('delayed', 'Delayed'), ('broken', 'Broken'), ('disconnected', 'Disconnected')], default='disconnected', max_length=14)),
                 ('state_since', models.DateTimeField()),
@@ -91,29 +94,111 @@ class Migration(migrations.Migration):
                 ('online_check_in_field', models.CharField(blank=True, default='online_checkin', max_length=60)),
                 ('write_codes', models.BooleanField(default=True, verbose_name='Show Door Codes in the PMS')),
             ],
+            options={
+                'indexes': [models.Index(fields=['next_read_at'], name='integration_read_due')],
+                'constraints': [models.UniqueConstraint(fields=('property', 'adapter'), name='one_integration_per_pms_and_property'), models.UniqueConstraint(condition=models.Q(('state', 'disconnected'), _negated=True), fields=('property',), name='one_live_integration_per_property'), models.UniqueConstraint(condition=models.Q(models.Q(('external_property_id', ''), _negated=True), models.Q(('state', 'disconnected'), _negated=True)), fields=('adapter', 'external_property_id'), name='one_pms_property_once')],
+            },
+        ),
+        migrations.CreateModel(
+            name='HistoricalRoomDoor',
+            fields=[
+                ('id', models.BigIntegerField(auto_created=True, blank=True, db_index=True, verbose_name='ID')),
+                ('source', models.CharField(choices=[('portal', 'Portal'), ('api', 'API'), ('admin', 'Admin'), ('command', 'Command'), ('pms', 'PMS'), ('system', 'Portal itself')], default=locks.history.current_source, max_length=10)),
+                ('actor_label', models.CharField(blank=True, default=locks.history.current_label, max_length=120)),
+                ('batch_id', models.UUIDField(blank=True, default=locks.history.current_batch, null=True)),
+                ('room_ref', models.CharField(max_length=60)),
+                ('history_change_reason', models.TextField(blank=True, default='')),
+                ('property', models.ForeignKey(blank=True, db_constraint=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='locks.property')),
+                ('integration', models.ForeignKey(blank=True, db_constraint=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='pms.integration')),
+                ('door', models.ForeignKey(blank=True, db_constraint=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='locks.door')),
+                ('history_id', models.AutoField(primary_key=True, serialize=False)),
+                ('history_date', models.DateTimeField(db_index=True)),
+                ('history_type', models.CharField(choices=[('+', 'Created'), ('~', 'Changed'), ('-', 'Deleted')], max_length=1)),
+                ('history_user', models.ForeignKey(db_constraint=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
+            ],
+            options={
+                'verbose_name': 'historical room door',
+                'verbose_name_plural': 'historical room doors',
+                'ordering': ('-history_date', '-history_id'),
+                'get_latest_by': ('history_date', 'history_id'),
+            },
+            bases=(simple_history.models.HistoricalChanges, models.Model),
         ),
         migrations.CreateModel(
             name='Outage',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('property', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='locks.property')),
+                ('integration', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='outages', to='pms.integration')),
                 ('began_at', models.DateTimeField()),
                 ('last_word_at', models.DateTimeField()),
                 ('cause', models.CharField(blank=True, max_length=300)),
                 ('reconnected_at', models.DateTimeField(blank=True, null=True)),
                 ('ended_at', models.DateTimeField(blank=True, null=True)),
             ],
+            options={
+                'constraints': [models.UniqueConstraint(condition=models.Q(('ended_at', None)), fields=('integration',), name='one_open_outage_per_integration'), models.CheckConstraint(condition=models.Q(('ended_at', None), ('ended_at__gte', models.F('began_at')), _connector='OR'), name='outage_ends_after_it_began')],
+            },
         ),
         migrations.CreateModel(
-            name='Pace',
+            name='Room',
             fields=[
-                ('payer', models.CharField(max_length=64, primary_key=True, serialize=False)),
-                ('free_at_s', models.FloatField()),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('property', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='locks.property')),
+                ('integration', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='rooms', to='pms.integration')),
+                ('external_id', models.CharField(max_length=60)),
+                ('name', models.CharField(max_length=100)),
+                ('parent_name', models.CharField(blank=True, max_length=100)),
+                ('is_virtual', models.BooleanField(default=False)),
+                ('seen_at', models.DateTimeField()),
             ],
+            options={
+                'indexes': [models.Index(fields=['integration', 'name', 'id'], name='rooms_by_name')],
+                'constraints': [models.UniqueConstraint(fields=('integration', 'external_id'), name='room_once')],
+            },
+        ),
+        migrations.CreateModel(
+            name='RoomDoor',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('property', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='locks.property')),
+                ('integration', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='room_doors', to='pms.integration')),
+                ('room_ref', models.CharField(max_length=60)),
+                ('door', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='room_doors', to='locks.door')),
+            ],
+            options={
+                'indexes': [models.Index(fields=['integration', 'room_ref'], name='room_to_doors')],
+                'constraints': [models.UniqueConstraint(fields=('integration', 'room_ref', 'door'), name='mapped_once')],
+            },
+        ),
+        migrations.CreateModel(
+            name='WebhookEvent',
+            fields=[
+                ('id', models.BigAutoField(primary_key=True, serialize=False)),
+                ('property', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='locks.property')),
+                ('integration', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='events', to='pms.integration')),
+                ('event_key', models.CharField(max_length=200)),
+                ('event', models.CharField(max_length=80)),
+                ('entity', models.CharField(blank=True, max_length=80)),
+                ('payload', models.TextField()),
+                ('token', locks.vault.EncryptedTextField(blank=True, default='')),
+                ('received_at', models.DateTimeField()),
+                ('tries', models.PositiveSmallIntegerField(default=0)),
+                ('next_try_at', models.DateTimeField(null=True)),
+                ('processed_at', models.DateTimeField(null=True)),
+                ('result', models.CharField(blank=True, max_length=200)),
+            ],
+            options={
+                'indexes': [models.Index(condition=models.Q(('processed_at', None)), fields=['integration', 'received_at'], name='inbox_unprocessed')],
+                'constraints': [models.UniqueConstraint(fields=('integration', 'event_key'), name='event_once')],
+            },
         ),
         migrations.CreateModel(
             name='Reservation',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('property', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='reservations', to='locks.property')),
+                ('integration', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='reservations', to='pms.integration')),
                 ('external_id', models.CharField(max_length=80)),
                 ('booking_ref', models.CharField(max_length=80)),
                 ('number', models.CharField(max_length=80)),
@@ -140,48 +225,23 @@ class Migration(migrations.Migration):
                 ('followed_at', models.DateTimeField(blank=True, null=True)),
                 ('missing_since', models.DateTimeField(blank=True, null=True)),
                 ('fingerprint', models.CharField(max_length=64)),
+                ('came_in_during', models.ForeignKey(blank=True, db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='came_in', to='pms.outage')),
+                ('affected_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='affected', to='pms.outage')),
                 ('before_outage', models.JSONField(blank=True, null=True)),
                 ('happened', models.JSONField(blank=True, default=list)),
             ],
-        ),
-        migrations.CreateModel(
-            name='Room',
-            fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('external_id', models.CharField(max_length=60)),
-                ('name', models.CharField(max_length=100)),
-                ('parent_name', models.CharField(blank=True, max_length=100)),
-                ('is_virtual', models.BooleanField(default=False)),
-                ('seen_at', models.DateTimeField()),
-            ],
-        ),
-        migrations.CreateModel(
-            name='RoomDoor',
-            fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('room_ref', models.CharField(max_length=60)),
-            ],
-        ),
-        migrations.CreateModel(
-            name='WebhookEvent',
-            fields=[
-                ('id', models.BigAutoField(primary_key=True, serialize=False)),
-                ('event_key', models.CharField(max_length=200)),
-                ('event', models.CharField(max_length=80)),
-                ('entity', models.CharField(blank=True, max_length=80)),
-                ('payload', models.TextField()),
-                ('token', locks.vault.EncryptedTextField(blank=True, default='')),
-                ('received_at', models.DateTimeField()),
-                ('tries', models.PositiveSmallIntegerField(default=0)),
-                ('next_try_at', models.DateTimeField(null=True)),
-                ('processed_at', models.DateTimeField(null=True)),
-                ('result', models.CharField(blank=True, max_length=200)),
-            ],
+            options={
+                'indexes': [models.Index(fields=['property', 'arrival_on', 'id'], name='stays_by_arrival'), models.Index(fields=['property', 'number'], name='stays_by_number', opclasses=['int8_ops', 'varchar_pattern_ops']), models.Index(condition=models.Q(('affected_by__isnull', False), ('came_in_during', None)), fields=['property', '-changed_at', '-id'], name='stays_affected'), models.Index(fields=['integration', 'booking_ref'], name='stays_of_booking'), models.Index(condition=models.Q(('came_in_during__isnull', False)), fields=['came_in_during', 'arrival_on', 'id'], name='stays_that_came_in'), models.Index(condition=models.Q(('missing_since__isnull', False)), fields=['integration', 'id'], name='stays_missing'), models.Index(condition=models.Q(models.Q(('followed_at', models.F('changed_at')), _negated=True), ('followed_at', None), _connector='OR'), fields=['changed_at'], name='stays_to_follow'), models.Index(condition=models.Q(('state__in', ['tentative', 'expected', 'in_house', 'unknown'])), fields=['integration', 'room_ref', 'departure_on'], name='live_stays_of_room')],
+                'constraints': [models.UniqueConstraint(fields=('integration', 'external_id'), name='stay_once'), models.CheckConstraint(condition=models.Q(('arrival_on__lte', models.F('departure_on'))), name='stay_is_not_backwards')],
+            },
         ),
         migrations.CreateModel(
             name='WriteBack',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('property', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='locks.property')),
+                ('integration', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='pms.integration')),
+                ('reservation', models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, related_name='write_back', to='pms.reservation')),
                 ('booking_ref', models.CharField(max_length=80)),
                 ('wanted', locks.vault.EncryptedTextField(blank=True, default='')),
                 ('wanted_digest', models.CharField(blank=True, max_length=64)),
@@ -194,17 +254,8 @@ class Migration(migrations.Migration):
                 ('claimed_until', models.DateTimeField(null=True)),
                 ('written_at', models.DateTimeField(null=True)),
             ],
-        ),
-        migrations.CreateModel(
-            name='AuthorizationRequest',
-            fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('adapter', models.CharField(max_length=30)),
-                ('state_digest', models.CharField(max_length=64, unique=True)),
-                ('user_id', models.BigIntegerField()),
-                ('created_at', models.DateTimeField()),
-                ('used_at', models.DateTimeField(null=True)),
-                ('property', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='locks.property')),
-            ],
+            options={
+                'indexes': [models.Index(condition=models.Q(('next_try_at__isnull', False)), fields=['next_try_at'], name='write_backs_due'), models.Index(fields=['integration', 'booking_ref'], name='write_backs_of_booking'), models.Index(condition=models.Q(('wanted_digest', ''), _negated=True), fields=['property', 'reservation'], name='write_backs_wanted')],
+            },
         ),
     ]

@@ -6,7 +6,7 @@ from locks.postgresql import owned, same_hotel
 
 
 class Migration(migrations.Migration):
-    dependencies = [("pms", "0002_initial"), ("locks", "0010_postgresql")]
+    dependencies = [("pms", "0001_initial"), ("locks", "0010_postgresql")]
 
     operations = [
         *owned("pms_integration", "pms_outage", "pms_reservation"),

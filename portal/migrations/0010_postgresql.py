@@ -6,13 +6,15 @@ from locks.postgresql import owned, same_hotel
 
 
 class Migration(migrations.Migration):
-    dependencies = [("portal", "0001_initial"), ("locks", "0010_postgresql"), ("keys", "0010_postgresql")]
+    dependencies = [
+        ("portal", "0002_hotel"),
+        ("locks", "0010_postgresql"),
+        ("keys", "0010_postgresql"),
+    ]
 
     operations = [
         *owned("portal_membership"),
         *same_hotel("portal_apitoken", membership_id="portal_membership"),
         *same_hotel("portal_alertpreference", membership_id="portal_membership"),
-        *same_hotel(
-            "portal_alertmail", membership_id="portal_membership", alert_id="keys_alert"
-        ),
+        *same_hotel("portal_alertmail", membership_id="portal_membership", alert_id="keys_alert"),
     ]
