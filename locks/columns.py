@@ -18,7 +18,20 @@ def columns(rows: Iterable[Sequence[Any]]) -> list[str]:
 
 def array(values: Iterable[Any]) -> str:
     """One literal of whole numbers, truths, texts, aware datetimes and nones. Raises TypeError for anything else."""
+    values = tuple(values)
+    kinds = set(map(type, values))
+    if kinds == {str}:
+        return _texts(values)
+    if kinds == {int}:
+        return f"{{{','.join(map(str, values))}}}"
     return "{" + ",".join([_FORMS.get(type(value), _other)(value) for value in values]) + "}"
+
+
+def _texts(values: tuple[str, ...]) -> str:
+    """The same for texts alone, joined at once where none needs care."""
+    joined = '","'.join(values)
+    careful = "\\" in joined or joined.count('"') != 2 * (len(values) - 1)
+    return "{" + ",".join(map(_text, values)) + "}" if careful else f'{{"{joined}"}}'
 
 
 def _text(value: str) -> str:

@@ -8,9 +8,10 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from typing import Any, TextIO
 
 from locks.drivers import EventType, Kind, LockEvent
@@ -125,6 +126,40 @@ def _made_id(lock: str, type_: EventType, at: datetime, texts: Mapping[str, str]
     return f"{MADE_ID}{hashlib.sha256(said.encode()).hexdigest()[:32]}"
 
 
+PlainEvent = tuple[str, str, str, str | None, str]
+"""Id, type, time as ISO text in UTC, kind and the vendor's type."""
+
+
+def plain_event(row: Mapping[str, Any], latest: datetime) -> PlainEvent | None:
+    """An event that says nothing but what most say; none for any other.
+
+    What it takes, ``event_of`` takes too and tells the same, at several times the cost.
+    """
+    id_, type_, kind = row.get("event_id"), row.get("type"), row.get("kind") or ""
+    vendor_type = row.get("vendor_type") or ""
+    if not (type(id_) is type(type_) is type(kind) is type(vendor_type) is str):
+        return None
+    if not id_ or len(id_) > LONGEST["event_id"] or len(vendor_type) > LONGEST["vendor_type"]:
+        return None
+    if type_ not in _TYPES or kind not in _KINDS or "\0" in id_ or "\0" in vendor_type:
+        return None
+    at = _utc(row.get("happened_at"), latest) if row.keys() <= _PLAIN else None
+    return (id_, type_, at, kind or None, vendor_type) if at else None
+
+
+def _utc(value: Any, latest: datetime) -> str | None:
+    try:
+        at = datetime.fromisoformat(value)
+        return at.astimezone(UTC).isoformat() if at.tzinfo and at <= latest else None
+    except (TypeError, ValueError, OverflowError):
+        return None
+
+
+_PLAIN = frozenset({"lock", "type", "happened_at", "event_id", "kind", "vendor_type"})
+AT_ONCE = 1000
+"""So many lines of a file are read at once."""
+
+
 # Files ---------------------------------------------------------------------------------------------
 
 
@@ -152,7 +187,33 @@ def rows_of_csv(file: TextIO) -> Iterator[tuple[int, Mapping[str, Any] | BadLine
 
 def rows_of_ndjson(file: TextIO) -> Iterator[tuple[int, Mapping[str, Any] | BadLine]]:
     """Rows of a file with one JSON object a line, each with the number of its line; empty lines are nothing."""
-    for line, text in enumerate(file, start=1):
+    first = 1
+    while texts := list(islice(file, AT_ONCE)):
+        rows = _read_together(texts)
+        yield from _one_by_one(texts, first) if rows is None else enumerate(rows, start=first)
+        first += len(texts)
+
+
+def _read_together(texts: Sequence[str]) -> list[Mapping[str, Any]] | None:
+    """The lines' objects, read at once; none where that could differ from reading them one by one.
+
+    Each line opens one brace, its first letter, and no text runs over the end of a line: where there are as many objects
+    as lines, each line is one.
+    """
+    if not all(text[0] == "{" and text.count("{") == 1 for text in texts):
+        return None
+    try:
+        rows = json.loads(f"[{','.join(texts)}]")
+    except (ValueError, RecursionError):
+        return None
+    alike = len(rows) == len(texts) and all(type(row) is dict for row in rows)
+    return rows if alike else None
+
+
+def _one_by_one(
+    texts: Sequence[str], first: int
+) -> Iterator[tuple[int, Mapping[str, Any] | BadLine]]:
+    for line, text in enumerate(texts, start=first):
         if not text.strip():
             continue
         try:

@@ -6,7 +6,7 @@ Events come twice, late and out of order. All are kept; only those of the last d
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.conf import settings
@@ -14,7 +14,7 @@ from django.db import transaction
 
 from locks import crediting
 from locks.crediting import Known, known, typed_in
-from locks.doorlog import Line, append_events, append_history, mark_of, retry_delay
+from locks.doorlog import Line, append_events, append_history, append_plain, mark_of, retry_delay
 from locks.drivers import EventType, Kind, LockEvent
 from locks.handles import ids_of
 from locks.log_models import DoorLogEntry, LogCode
@@ -46,6 +46,7 @@ EVENT_CODES: dict[EventType, LogCode] = {
     EventType.SETTLED: LogCode.SETTLED,
 }
 _CODES = {type_: code.value for type_, code in EVENT_CODES.items()}
+_CODE_OF = {type_.value: code for type_, code in _CODES.items()}
 _KINDS = {kind: kind.value for kind in Kind}
 REACH = {EventType.ONLINE, EventType.OFFLINE}
 READ_AFTER = {EventType.CHANGED_AT_LOCK, EventType.SETTLED}
@@ -90,6 +91,29 @@ def _take_history(told: Sequence[tuple[Known, LockEvent]], *, now: datetime) -> 
     with transaction.atomic():
         new = append_history(lines)
         bump({lock.property_id for lock, _ in told} if new else ())
+    return new
+
+
+def only_kept(rows: Sequence[Sequence[Any]], *, now: datetime) -> bool:
+    """Whether these events, as ``intake.row_of`` has them, are all history that names and shows no credential."""
+    latest = max((row[3] for row in rows), default="")
+    since = (now - SAYS_SOMETHING_OF_NOW).astimezone(UTC).isoformat()
+    return latest <= since and not any(row[5] or row[6] or row[7] for row in rows)
+
+
+def keep(
+    rows: Iterable[Sequence[Any]], locks: Mapping[int, Known], *, property_id: int, now: datetime
+) -> int:
+    """Take such rows of one hotel's locks into the log, each once, as ``take`` would. Returns how many were new."""
+    doors = {lock.pk: lock.door_id for lock in locks.values()}
+    lines = [
+        (row[0], row[3], row[1][:100], _CODE_OF[row[2]], row[4] or "", row[8][:40], row[10][:40])
+        for row in rows
+        if row[0] in doors
+    ]
+    with transaction.atomic():
+        new = append_plain(lines, property_id=property_id, doors=doors, now=now)
+        bump({property_id} if new else ())
     return new
 
 

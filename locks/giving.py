@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
 from locks import intake
 from locks.drivers import LockEvent
-from locks.event_lines import AHEAD, MADE_ID, BadLine, event_of
-from locks.intake import Told
+from locks.event_lines import AHEAD, MADE_ID, BadLine, event_of, plain_event
 from locks.intake_models import Intake
 from locks.models import Lock
 from locks.vault import digest
@@ -43,7 +42,7 @@ def give(
     ``whole``: at most one chunk, and nothing of it where something is wrong.
     """
     given = Given()
-    chunk: list[Told] = []
+    chunk: list[intake.Row] = []
     locks = _locks_of(property_id)
     for told in _checked(rows, locks, given, now):
         chunk.append(told)
@@ -57,15 +56,19 @@ def give(
 
 def _checked(
     rows: Iterable[Row], locks: Mapping[str, list[int]], given: Given, now: datetime
-) -> Iterator[Told]:
+) -> Iterator[intake.Row]:
     latest = now + AHEAD
     for line, row in rows:
         if isinstance(row, BadLine):
             given.bad.append(row)
             continue
+        ids = locks.get(ref) if type(ref := row.get("lock")) is str else None
+        if ids is not None and len(ids) == 1 and (plain := plain_event(row, latest)):
+            yield intake.plain_row(ids[0], plain)
+            continue
         try:
             event = event_of(row, line=line, latest=latest)
-            yield _lock(locks, event.lock_ref, line), _told_apart(event)
+            yield intake.row_of(_lock(locks, event.lock_ref, line), _told_apart(event))
         except BadLine as bad:
             given.bad.append(bad)
 
@@ -100,9 +103,13 @@ def _locks_of(property_id: int) -> dict[str, list[int]]:
 
 
 def _store(
-    chunk: list[Told], given: Given, property_id: int, source: Intake.Source, now: datetime
+    chunk: Sequence[intake.Row],
+    given: Given,
+    property_id: int,
+    source: Intake.Source,
+    now: datetime,
 ) -> None:
     if chunk:
-        row = intake.store(chunk, property_id=property_id, source=source, now=now)
+        row = intake.store_rows(chunk, property_id=property_id, source=source, now=now)
         given.chunks.append(row.pk)
         given.taken += len(chunk)

@@ -8,8 +8,8 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Collection, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.conf import settings
@@ -20,6 +20,7 @@ from locks.bell import ring
 from locks.clock import database_now
 from locks.crediting import Known, known
 from locks.drivers import EventType, Kind, LockEvent
+from locks.event_lines import PlainEvent
 from locks.intake_models import Intake
 from locks.models import Lock
 from locks.vault import CannotDecrypt
@@ -37,48 +38,47 @@ _KINDS: dict[str | None, Kind | None] = {kind.value: kind for kind in Kind} | {N
 
 Told = tuple[int, LockEvent]
 """The id of a lock, and what it told."""
+Row = list[Any]
+"""The same as it is stored: what JSON can hold, in the order of ``row_of``."""
 
 
 def store(
     told: Sequence[Told], *, property_id: int, source: Intake.Source, now: datetime
 ) -> Intake:
     """Keep these events of one hotel until a worker takes them in. The caller rings ``BELL``."""
+    rows = [row_of(lock_id, event) for lock_id, event in told]
+    return store_rows(rows, property_id=property_id, source=source, now=now)
+
+
+def store_rows(
+    rows: Sequence[Row], *, property_id: int, source: Intake.Source, now: datetime
+) -> Intake:
+    """The same for events that are rows already. They hold what was typed, so their text is encrypted wherever it lies."""
     return Intake.objects.create(
         property_id=property_id,
         source=source,
-        body=written(told),
-        events=len(told),
+        body=json.dumps(rows, separators=(",", ":")),
+        events=len(rows),
         received_at=now,
         next_try_at=now,
     )
 
 
-def written(told: Sequence[Told]) -> str:
-    """These events as text. It holds what was typed, so it is encrypted wherever it lies."""
-    return json.dumps(
-        [
-            [
-                lock_id,
-                e.event_id,
-                e.type.value,
-                e.happened_at.isoformat(),
-                e.kind.value if e.kind else None,
-                e.handle,
-                e.address,
-                e.secret,
-                e.reason,
-                e.battery,
-                e.vendor_type,
-            ]
-            for lock_id, e in told
-        ],
-        separators=(",", ":"),
-    )
+def row_of(lock_id: int, e: LockEvent) -> Row:
+    """An event of a lock as it is stored."""
+    at, kind = e.happened_at.astimezone(UTC).isoformat(), e.kind.value if e.kind else None
+    said = [e.handle, e.address, e.secret, e.reason, e.battery, e.vendor_type]
+    return [lock_id, e.event_id, e.type.value, at, kind, *said]
 
 
-def read(body: str) -> list[Told]:
-    """The events of such a text."""
-    return [(row[0], _event(row)) for row in json.loads(body)]
+def plain_row(lock_id: int, event: PlainEvent) -> Row:
+    """The same for an event that names no credential, shows no code and gives no reason."""
+    id_, type_, at, kind, vendor_type = event
+    return [lock_id, id_, type_, at, kind, "", "", None, "", None, vendor_type]
+
+
+def _told(rows: Sequence[Row]) -> list[Told]:
+    return [(row[0], _event(row)) for row in rows]
 
 
 def _event(row: Sequence[Any]) -> LockEvent:
@@ -129,12 +129,7 @@ def _mine(row: Intake) -> bool:
 
 def _take(row: Intake) -> int:
     try:
-        told = read(row.body)
-        locks = _locks_of(row, told)
-        new = events.take(
-            [(locks[lock_id], event) for lock_id, event in told if lock_id in locks],
-            now=database_now(),
-        )
+        new = _taken(row, json.loads(row.body))
     except Exception as error:  # noqa: BLE001 - the trouble of one batch is not another's; it is due again
         _later(row, error)
         return 0
@@ -144,9 +139,18 @@ def _take(row: Intake) -> int:
     return new
 
 
-def _locks_of(row: Intake, told: Sequence[Told]) -> Mapping[int, Known]:
+def _taken(row: Intake, rows: Sequence[Row]) -> int:
+    """Old events that need no crediting go from row to row; the others the long way, which tells the same of them."""
+    now = database_now()
+    locks = _locks_of(row, {told[0] for told in rows})
+    if events.only_kept(rows, now=now):
+        return events.keep(rows, locks, property_id=row.property_id, now=now)
+    mine = [(locks[lock_id], event) for lock_id, event in _told(rows) if lock_id in locks]
+    return events.take(mine, now=now)
+
+
+def _locks_of(row: Intake, ids: Collection[int]) -> Mapping[int, Known]:
     """Never another hotel's, whatever the row says."""
-    ids = {lock_id for lock_id, _ in told}
     mine = Lock.objects.filter(property_id=row.property_id, pk__in=ids)
     return {lock.pk: lock for lock in known(mine)}
 
@@ -156,7 +160,7 @@ def _later(row: Intake, error: Exception) -> None:
     log.error("events %s could not be taken in: %s", row.pk, type(error).__name__)
     now = database_now()
     wait = timedelta(seconds=min(2.0 ** min(row.tries, 9), 300.0))
-    poison = row.tries >= TRIES and isinstance(error, ValueError | KeyError | TypeError)
+    poison = row.tries >= TRIES and isinstance(error, ValueError | LookupError | TypeError)
     if poison or isinstance(error, CannotDecrypt):
         Intake.objects.filter(pk=row.pk).update(processed_at=now, result=SET_ASIDE)
         return

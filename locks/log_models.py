@@ -161,7 +161,7 @@ class DoorLogEntry(models.Model):
         verbose_name_plural = "door log entries"
         constraints = [
             models.UniqueConstraint(
-                fields=["lock", "external_id", "happened_at"],
+                fields=["lock", "happened_at", "external_id"],
                 condition=Q(origin="lock"),
                 name="lock_event_once",
             ),
