@@ -19,6 +19,9 @@ DOCUMENT = ROOT / "docs" / "performance.md"
 NAMES = (
     "delivery",
     "slow-locks",
+    "gateways",
+    "hung-locks",
+    "offline-cost",
     "deciding",
     "releasing",
     "releasing-answer",

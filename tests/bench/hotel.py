@@ -80,8 +80,8 @@ class Hotel:
     writers: list[int]
 
 
-def make_hotel(*, locks: int, driver: str, gateways: bool = False, **account: Any) -> Hotel:
-    """A Live property with that many doors, a lock on each, and a gateway for each lock if wished."""
+def make_hotel(*, locks: int, driver: str, gateways: bool | int = False, **account: Any) -> Hotel:
+    """A Live property with that many doors, a lock on each, and a gateway for each lock if wished, or so many for all."""
     hotel = PropertyFactory()
     account_id = LockAccount.objects.create(
         property=hotel, driver=driver, name=driver, **account
@@ -89,19 +89,23 @@ def make_hotel(*, locks: int, driver: str, gateways: bool = False, **account: An
     mine: dict[str, Any] = {"property_id": hotel.pk}
     names = [f"{n + 1}" for n in range(locks)]
     doors = load(Door, locks, name=names, **mine)
-    writers = load(Writer, locks, **mine)
+    queues = locks if isinstance(gateways, bool) else gateways
+    writers = load(Writer, queues, **mine)
     boxes: Any = None
     if gateways:
-        refs = [f"G{n}" for n in range(locks)]
+        refs = [f"G{n}" for n in range(queues)]
         boxes = load(
             Gateway,
-            locks,
+            queues,
             account_id=account_id,
             writer_id=writers,
             external_id=refs,
             name=refs,
             **mine,
         )
+    if boxes:
+        boxes = [boxes[n % queues] for n in range(locks)]
+    writers = [writers[n % queues] for n in range(locks)]
     refs = [f"L{n}" for n in range(locks)]
     hung = load(
         Lock,

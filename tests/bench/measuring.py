@@ -18,13 +18,25 @@ from django.conf import settings
 from django.core.management import call_command
 from django.db import connection, connections
 
-from tests.bench import deciding, delivery, door_log, hooks, key_list, releasing, resync
+from tests.bench import (
+    deciding,
+    delivery,
+    door_log,
+    hooks,
+    key_list,
+    releasing,
+    resync,
+    troubled_locks,
+)
 from tests.bench.figures import Figure, machine, write_json
 from tests.bench.processes import Kit
 
 CATALOG: dict[str, Callable[[Kit], Figure | Sequence[Figure]]] = {
     "delivery": delivery.at_once,
     "slow-locks": delivery.slow_locks,
+    "gateways": troubled_locks.behind_gateways,
+    "hung-locks": troubled_locks.beside_hung,
+    "offline-cost": troubled_locks.away,
     "deciding": deciding.decide_again,
     "releasing": releasing.release_all,
     "releasing-answer": releasing.answer,

@@ -8,7 +8,17 @@ import sys
 
 import pytest
 
-from tests.bench import deciding, delivery, door_log, figures, hooks, key_list, releasing, resync
+from tests.bench import (
+    deciding,
+    delivery,
+    door_log,
+    figures,
+    hooks,
+    key_list,
+    releasing,
+    resync,
+    troubled_locks,
+)
 from tests.bench.figures import Figure, WrongResult
 from tests.bench.processes import ROOT, Kit
 
@@ -114,6 +124,15 @@ class TestEachFigureInTiny:
         seen = delivery.slow_locks(kit)
         assert 0 < seen.ratio < 1.05  # nobody is quicker than the locks
         assert any("over HTTP" in note for note in seen.beside)
+
+    def test_locks_behind_gateways(self, kit):
+        assert troubled_locks.behind_gateways(kit).ratio > 0.95  # nobody is quicker than a gateway
+
+    def test_healthy_locks_beside_hung_ones(self, kit):
+        assert troubled_locks.beside_hung(kit).ratio > 0
+
+    def test_a_lock_that_is_away_for_days(self, kit):
+        assert troubled_locks.away(kit).product[0] > 5
 
     def test_deciding_again(self, kit):
         assert deciding.decide_again(kit).ratio > 0
