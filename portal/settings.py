@@ -79,7 +79,7 @@ TEND_LOCKS_EVERY_S = env.float("TEND_LOCKS_EVERY_S", default=10.0)
 LOCK_HEALTH_EVERY_S = env.float("LOCK_HEALTH_EVERY_S", default=3600.0)
 READ_BACK_ALL_EVERY_S = env.float("READ_BACK_ALL_EVERY_S", default=6 * 3600.0)
 RETRY_OFFLINE_S = env.list(
-    "RETRY_OFFLINE_S", cast=float, default=[60.0, 300.0, 900.0, 1800.0, 3600.0]
+    "RETRY_OFFLINE_S", cast=float, default=[60.0, 300.0, 900.0, 1800.0, 3600.0, 5400.0]
 )
 RETRY_SOON_S = env.list("RETRY_SOON_S", cast=float, default=[2.0, 5.0, 15.0, 60.0, 300.0])
 ACCEPTED_PATIENCE_S = env.float("ACCEPTED_PATIENCE_S", default=900.0)

@@ -132,7 +132,9 @@ class TestEachFigureInTiny:
         assert troubled_locks.beside_hung(kit).ratio > 0
 
     def test_a_lock_that_is_away_for_days(self, kit):
-        assert troubled_locks.away(kit).product[0] > 5
+        seen = troubled_locks.away(kit)
+        assert seen.reached
+        assert seen.product[0] > 5
 
     def test_deciding_again(self, kit):
         assert deciding.decide_again(kit).ratio > 0
