@@ -414,7 +414,7 @@ class Migration(migrations.Migration):
             options={
                 'verbose_name_plural': 'door log entries',
                 'indexes': [models.Index(fields=['property', '-happened_at', '-id'], name='log_of_property'), models.Index(fields=['door', '-happened_at', '-id'], name='log_of_door'), models.Index(condition=models.Q(('key_id__isnull', False)), fields=['key_id', '-happened_at', '-id'], name='log_of_key'), models.Index(condition=models.Q(('code__in', ['4117', 'accepted', 'backup_given', 'battery_low', 'changed_at_lock', 'clock_set', 'clock_wrong', 'forced', 'foreign', 'foreign_adopted', 'foreign_removed', 'gone', 'jammed', 'left_open', 'locked_out', 'offline', 'online', 'paired', 'remote_unlock', 'remove_failed', 'repaired', 'resolved', 'taken_over', 'tamper', 'unconfirmed', 'unheard', 'unpaired', 'write_failed'])), fields=['property', 'code', '-happened_at', '-id'], name='log_of_code')],
-                'constraints': [models.UniqueConstraint(condition=models.Q(('origin', 'lock')), fields=('lock', 'external_id', 'happened_at'), name='lock_event_once')],
+                'constraints': [models.UniqueConstraint(condition=models.Q(('origin', 'lock')), fields=('lock', 'happened_at', 'external_id'), name='lock_event_once')],
             },
         ),
         migrations.CreateModel(
