@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from django.conf import settings
 
+from keys import user_names
 from keys.consequences import what_follows
 from keys.desk import Desk
 from keys.facts import Row, answer, is_over
@@ -73,6 +74,7 @@ class Attempts:
             if lock_id in stopped:
                 continue
             secrets = await self.desk.ask(grip, outcome_of_last, [each.row for each in part])
+            secrets = await self._by_name(part, secrets)
             outcome_of_last = Batch()
             sent = await self._placed([each for each in part if each.row.id in secrets])
             if not sent:
@@ -116,6 +118,14 @@ class Attempts:
             each._replace(row=each.row._replace(address=places.get(each.row.id, "")))
             for each in sent
         ]
+
+    async def _by_name(self, part: Sequence[Attempt], secrets: dict[int, str]) -> dict[int, str]:
+        """The secrets of this part as the lock system wants them, which may know people by their names."""
+        account_id = part[0].row.account_id or 0
+        if not self.calls.driver(account_id).capabilities.by_user_name:
+            return secrets
+        ids = {each.row.id: each.row.credential_id for each in part}
+        return await self.desk.call(user_names.in_place_of, secrets, ids)
 
     async def _drive(self, sent: Sequence[Attempt], secrets: dict[int, str]) -> list[Outcome]:
         first = sent[0].row

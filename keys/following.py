@@ -262,7 +262,7 @@ def _follow(key: Key, stay: Reservation, *, now: datetime) -> None:
     key.label = stay.guest_name or key.label
     _follow_times(key, stay, last)
     key.save()
-    _follow_guest(key, stay)
+    _follow_guest(key, stay, now=now)
     _follow_doors(key, stay, now=now)
     _release_at_check_in(key, stay, now=now)
     _follow_companions(key, stay, now=now)
@@ -310,8 +310,10 @@ def _follow_times(key: Key, stay: Reservation, last: Reservation) -> None:
         key.starts_at, key.ends_at = new_start, new_end
 
 
-def _follow_guest(key: Key, stay: Reservation) -> None:
+def _follow_guest(key: Key, stay: Reservation, *, now: datetime) -> None:
+    """The guest as the PMS says now. A SmartKey may be theirs by name: with another address it is sent again."""
     for person in key.people.select_related("guest").filter(is_main=True):
+        had = (person.guest.email, person.guest.phone)
         _tell(
             person.guest,
             name=stay.guest_name or person.guest.name,
@@ -319,6 +321,11 @@ def _follow_guest(key: Key, stay: Reservation) -> None:
             phone=stay.guest_phone,
             external_id=stay.guest_ref,
         )
+        if (person.guest.email, person.guest.phone) != had:
+            smartkeys = Assignment.objects.filter(
+                credential__person=person, kind=Kind.SMARTKEY.value, reserved_digest__isnull=False
+            )
+            mark(smartkeys, now=now, revision=F("revision") + 1, retry_at=None)
 
 
 def _tell(guest: Guest, **said: str) -> None:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from django.conf import settings
 
-from keys import ledger
+from keys import ledger, user_names
 from keys.consequences import what_follows
 from keys.desk import Desk
 from keys.facts import Row, answer, is_superseded
@@ -54,6 +54,8 @@ class ReadingBack:
         lock = await self.desk.call(partial(_what_to_read, back.lock_id, now=now))
         if lock is None:
             return
+        if self.calls.driver(lock.account_id).capabilities.by_user_name:
+            rows = await self.desk.call(_by_name, rows)
         seen = await self.calls.observe(lock.account_id, lock.ref, lock.places)
         read = _Read(seen, is_book=self._is_book(lock.account_id))
         if seen.held is None:
@@ -187,7 +189,9 @@ class ReadingBack:
                 await self._not_read(grip, example, still, None)
         now = self.desk.now()
         batch = Batch()
-        secrets = dict(await self.desk.call(_secrets_of, [row.credential_id for row in rows]))
+        by_name = self.calls.driver(example.account_id or 0).capabilities.by_user_name
+        credentials = [row.credential_id for row in rows]
+        secrets = await self.desk.call(partial(_secrets_of, credentials, by_name=by_name))
         for row in rows:
             self._judge(grip, read, row, secrets.get(row.credential_id, ""), held, batch, now)
         if any(row.accepted_at is None for row in rows):
@@ -324,5 +328,12 @@ def _read_back_later(lock_id: int, now: datetime) -> None:
     )
 
 
-def _secrets_of(credential_ids: Sequence[int]) -> list[tuple[int, str]]:
-    return list(Credential.objects.filter(pk__in=credential_ids).values_list("id", "secret"))
+def _by_name(rows: Sequence[tuple[Row, str]]) -> list[tuple[Row, str]]:
+    """The same, with the names of their receivers in the place of the secrets of SmartKeys."""
+    names = user_names.names_of([row.credential_id for row, _ in rows])
+    return [(row, names.get(row.credential_id, secret)) for row, secret in rows]
+
+
+def _secrets_of(credential_ids: Sequence[int], *, by_name: bool) -> dict[int, str]:
+    rows = Credential.objects.filter(pk__in=credential_ids).values_list("id", "secret")
+    return dict(rows) | (user_names.names_of(credential_ids) if by_name else {})

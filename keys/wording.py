@@ -87,6 +87,9 @@ PROBLEMS: dict[str, str] = {
     "lock_removed": "the lock system no longer knows this lock",
     "lock_frozen": "the lock was frozen in the lock system",
     "unsupported": "the lock cannot hold this kind of credential",
+    "no_user_name": "the guest has no e-mail address or phone number, by which a SmartKey is given there",
+    "no_such_user": "the guest has not signed up in the lock system’s app under this e-mail address or phone number; "
+    "once they have, regenerate the SmartKey",
     "auth": "the lock account was refused",
     "clock_skew": "the clock of Portal’s machine is wrong, and the lock system does not listen",
     "bad_request": "the lock system did not understand the request",

@@ -90,6 +90,8 @@ class Cause(StrEnum):
     LOCK_REMOVED = "lock_removed"
     LOCK_FROZEN = "lock_frozen"
     UNSUPPORTED = "unsupported"
+    NO_USER_NAME = "no_user_name"
+    NO_SUCH_USER = "no_such_user"
     AUTH = "auth"
     CLOCK_SKEW = "clock_skew"
     BAD_REQUEST = "bad_request"
@@ -288,7 +290,7 @@ class Capabilities:
 
     ``timeout_s`` bounds every single call; ``batch`` is how many places go in one call. ``read_back`` is whether the
     lock itself can be read, and not only the vendor's book about it. ``backfill`` is whether events of a time without
-    connection can be had later.
+    connection can be had later. ``by_user_name``: the secret of a SmartKey is the name that its receiver has there.
     """
 
     timeout_s: float
@@ -296,6 +298,7 @@ class Capabilities:
     addressing: Addressing = Addressing.HANDLE
     read_back: bool = True
     backfill: bool = True
+    by_user_name: bool = False
 
 
 class Driver(Protocol):

@@ -58,7 +58,10 @@ class TTLockDriver:
         self, *, base_url: str, token: str, timeout_s: float, clock: Callable[[], float] = now_s
     ) -> None:
         self.capabilities = Capabilities(
-            timeout_s=timeout_s, addressing=Addressing.VENDOR_ID, read_back=False
+            timeout_s=timeout_s,
+            addressing=Addressing.VENDOR_ID,
+            read_back=False,
+            by_user_name=True,
         )
         self._cloud = Cloud(
             base_url=base_url, token=read_token(token), timeout_s=timeout_s, clock=clock

@@ -79,7 +79,7 @@ ERRORS: dict[str, tuple[Cause, Retry, Scope]] = {
     "-3037": (Cause.BUSY, Retry.SOON, Scope.LOCK),
     "-4043": _UNSUPPORTED,
     "-4056": (Cause.NO_SPACE, Retry.AFTER_CHANGE, Scope.LOCK),
-    "-4064": _INVALID_CODE,
+    "-4064": (Cause.NO_SUCH_USER, Retry.AFTER_CHANGE, Scope.CREDENTIAL),
     "10000": _ACCOUNT,
     "10001": _ACCOUNT,
     "10003": _ACCOUNT,

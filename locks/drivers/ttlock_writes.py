@@ -34,6 +34,7 @@ BACKWARDS = LockError(
     scope=Scope.CREDENTIAL,
     vendor_code="backwards",
 )
+NOBODY = LockError(cause=Cause.NO_USER_NAME, retry=Retry.SOON, scope=Scope.CREDENTIAL)
 TAKEN = LockError(
     cause=Cause.DUPLICATE_CODE,
     retry=Retry.AFTER_CHANGE,
@@ -71,6 +72,8 @@ class Write:
         """Make the lock hold exactly this. What is in the book under our name is changed, a second of that name removed."""
         if grant.ends_at <= grant.starts_at:
             return Outcome(result=Result.FAILED, error=BACKWARDS)
+        if grant.kind is Kind.SMARTKEY and not grant.secret:
+            return Outcome(result=Result.FAILED, error=NOBODY)
         lines = await lines_of(self.cloud, self.lock_ref, self.shelf, self.until)
         if not isinstance(lines, list):
             return outcome_of(lines)

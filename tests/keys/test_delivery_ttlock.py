@@ -10,8 +10,9 @@ import pytest
 from keys import issuing
 from keys.delivery import look
 from keys.explaining import explain_key
-from keys.models import Assignment
-from locks import listening
+from keys.models import Assignment, Guest
+from locks import doorlog, listening
+from locks.drivers import Kind
 from locks.log_models import DoorLogEntry
 from tests.factories import BY, AccountFactory, GatewayFactory, LockFactory, key_for, now
 from tests.locks.ttlock_server import start_ttlock
@@ -64,6 +65,37 @@ def test_a_code_opens_the_door_is_seen_in_use_and_is_taken_off_again(ttlock, loc
     issuing.revoke(key=key, by=BY, now=now())
     settle()
     assert codes(ttlock, lock) == []
+
+
+def ekeys(ttlock, lock):
+    """Who has an eKey for this lock by the cloud's book."""
+    return [each["value"] for each in ttlock.book(lock.external_id, kind="ekey").values()]
+
+
+def test_a_smartkey_goes_to_the_guest_by_e_mail_and_says_what_is_missing(ttlock, lock) -> None:
+    key = key_for(lock.door, kinds=(Kind.SMARTKEY,))
+    look(now=now())
+    reason = explain_key(key=key, now=now()).doors[0].reasons[0].sentence
+    assert "no e-mail address or phone number" in reason
+    assert ekeys(ttlock, lock) == []
+    guest = Guest.objects.get()
+    guest.email = "ada@guest.example"
+    guest.save()
+    settle()
+    reason = explain_key(key=key, now=now()).doors[0].reasons[0].sentence
+    assert "has not signed up" in reason
+    ttlock.post("receivers", username=guest.email)
+    issuing.regenerate(credential=key.credentials.get(), by=BY, now=now())
+    settle()
+    assert ekeys(ttlock, lock) == [guest.email]
+    assert explain_key(key=key, now=now()).is_active
+    assert guest.email not in str(list(DoorLogEntry.objects.values()))
+    doorlog.must_read_back(lock_ids=[lock.pk], now=now())
+    look(now=now())
+    assert not DoorLogEntry.objects.filter(code="repaired").exists()
+    issuing.revoke(key=key, by=BY, now=now())
+    settle()
+    assert ekeys(ttlock, lock) == []
 
 
 def test_a_lost_answer_is_learnt_from_the_book_with_the_id(ttlock, lock) -> None:

@@ -292,10 +292,12 @@ def test_a_smartkey_is_an_ekey_of_its_receiver_and_proven_by_the_cloud_only(
     assert observe(stand).held == ()
 
 
-def test_a_receiver_who_has_no_account_is_an_invalid_secret(stand: TTLockStand) -> None:
+def test_a_receiver_who_has_no_account_or_no_name_is_said_so(stand: TTLockStand) -> None:
     """TTLock documents, en/cloud/errorCode: -4064. No account is made: its password could be guessed."""
     error = error_of(put(stand, ekey())[0])
-    assert (error.cause, error.retry) == (Cause.INVALID_CODE, Retry.AFTER_CHANGE)
+    assert (error.cause, error.retry) == (Cause.NO_SUCH_USER, Retry.AFTER_CHANGE)
+    error = error_of(put(stand, ekey(receiver=""))[0])
+    assert (error.cause, error.retry) == (Cause.NO_USER_NAME, Retry.SOON)
 
 
 def test_a_second_key_of_one_receiver_does_not_take_the_place_of_the_first(
