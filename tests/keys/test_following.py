@@ -11,10 +11,11 @@ from keys.explaining import explain_key
 from keys.following import follow_all
 from keys.issuing import edit_key
 from keys.models import Key
+from locks.models import Property
 from pms import sync
 from pms.adapters import Companion, Stay, StayState
-from pms.models import Integration
-from tests.factories import BY, PropertyFactory, now
+from pms.models import Integration, RoomDoor
+from tests.factories import BY, DoorFactory, PropertyFactory, now
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("silent_bell")]
 
@@ -64,6 +65,24 @@ def test_the_contacts_of_the_main_guest_follow(said):
     key = said(guest_email="ada@example.com", guest_phone="+351 1")
     guest = key.people.get(is_main=True).guest
     assert (guest.email, guest.phone) == ("ada@example.com", "+351 1")
+
+
+def test_with_another_address_the_smartkey_is_sent_anew_and_the_door_code_stays(said):
+    hotel = Property.objects.get()
+    room = {"property": hotel, "integration": Integration.objects.get(), "room_ref": "r1"}
+    RoomDoor.objects.create(**room, door=DoorFactory(property=hotel))
+    key = said(room_ref="r1")
+    before = dict(
+        key.assignments.filter(credential__person__is_main=True).values_list("kind", "revision")
+    )
+    said(room_ref="r1", guest_email="ada@example.com")
+    after = dict(
+        key.assignments.filter(credential__person__is_main=True).values_list("kind", "revision")
+    )
+    assert after == before | {"smartkey": before["smartkey"] + 1}
+    said(room_ref="r1", guest_email="ada@example.com", guest_name="Ada Other")
+    mine = key.assignments.filter(credential__person__is_main=True, kind="smartkey")
+    assert mine.get().revision == after["smartkey"]
 
 
 def test_another_guest_of_the_same_name_takes_the_place_of_the_main_guest(said):
