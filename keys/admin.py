@@ -29,11 +29,16 @@ from keys.models import Assignment, Key, KeychainDoor
 from keys.recovery_admin import RecoveryAdmin, SupportRequestAdmin
 from keys.refusal import Refused
 from keys.rules import Hold, Permission, Waits
+from keys.swapping_admin import SwappableLockAdmin
 from keys.wording import PENDING_TAG
 from locks.admin_kit import Changeable, OfHotel, ReasonForm, actor_of, at, key_link, number
 from pms.admin import stays_numbered
 
-__all__ = ["RecoveryAdmin", "SupportRequestAdmin"]  # registered by being imported here
+__all__ = [
+    "RecoveryAdmin",
+    "SupportRequestAdmin",
+    "SwappableLockAdmin",
+]  # registered by being imported here
 BULK = 5000
 FIND = (
     "A key’s number, a reservation’s or booking’s number, or 3 letters or more of a guest’s name."
