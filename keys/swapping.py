@@ -82,8 +82,8 @@ def swap_lock(*, old: Lock, new: Lock, was_reset: bool, by: Actor, now: datetime
         for lock, there in ((old, None), (new, door)):
             lock.door = there
             lock.save(update_fields=["door"])
-        pairing.wait_for(new, door, now=now)
         Assignment.objects.bulk_create(_again(place, new, now) for place in left)
+        pairing.wait_for(new, door, now=now)
         doorlog.append(
             [
                 _line(old, door, LogCode.UNPAIRED, by=by, now=now),
