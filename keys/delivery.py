@@ -82,6 +82,8 @@ def deliver(
     open_account: Callable[[LockAccount], Driver] = open_account,
 ) -> int:
     """Deliver what is due until nothing is, or the round's time is up. Returns how many attempts were made."""
+    if not leases.is_any_due(now=clock()):
+        return 0
     return asyncio.run(Round(limits or limits_from_settings(), clock, open_account).run())
 
 

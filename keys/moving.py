@@ -57,6 +57,8 @@ def finish(*, now: datetime) -> int:
     by_key: dict[Key, list[KeychainDoor]] = defaultdict(list)
     for door in leaving.order_by("key_id", "id"):
         by_key[door.key].append(door)
+    if not by_key:
+        return 0
     rows = _rows(by_key)
     ready = [key.pk for key, doors in by_key.items() if _may_leave(key, doors, rows[key.pk], now)]
     return sum(_finish(key_id, now=now) for key_id in ready)

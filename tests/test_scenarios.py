@@ -53,19 +53,27 @@ def disagreements(text: str, collected: Marks) -> list[str]:
 
 
 class _Collector:
-    """A plugin that prints every test with its numbers; the cases of one test are one."""
+    """A plugin that prints every test with its numbers."""
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
-        found: dict[str, list[str]] = {}
-        for item in session.items:
-            numbers = [str(n) for mark in item.iter_markers("scenario") for n in mark.args]
-            found.setdefault(item.nodeid.partition("[")[0].partition("@")[0], []).extend(numbers)
-        print(f"\nCOLLECTED {json.dumps(found)}")
+        print(f"\nCOLLECTED {json.dumps(_numbers(session.items))}")
+
+
+def _numbers(items: list[pytest.Item]) -> dict[str, list[str]]:
+    """The tests with the numbers they carry; the cases of one test are one."""
+    found: dict[str, list[str]] = {}
+    for item in items:
+        numbers = [str(n) for mark in item.iter_markers("scenario") for n in mark.args]
+        found.setdefault(item.nodeid.partition("[")[0].partition("@")[0], []).extend(numbers)
+    return found
 
 
 @pytest.fixture(scope="module")
-def collected() -> Marks:
-    """What a run of all tests would collect."""
+def collected(request: pytest.FixtureRequest) -> Marks:
+    """What a run of all tests would collect, which this run is, or another process tells."""
+    config = request.config
+    if config.args == config.getini("testpaths") and not config.option.keyword:
+        return {test: set(numbers) for test, numbers in _numbers(request.session.items).items()}
     done = subprocess.run(
         [sys.executable, "-m", "tests.test_scenarios"],
         cwd=ROOT,

@@ -1,6 +1,6 @@
 """Random hotels with every fault: what each lock holds is what people meant and what Portal believes.
 
-SEQUENCES says how many (60, or 200 where CI is true), SEQUENCE_SEED where to begin. They run in parts, so that every core
+SEQUENCES says how many (40, or 200 where CI is true), SEQUENCE_SEED where to begin. They run in parts, so that every core
 has some; the part that is done last sees that all steps and all faults have happened in the run as a whole.
 """
 
@@ -18,7 +18,7 @@ from tests.keys.sequences import STEPS, run_sequence
 from tests.keys.wall import FAULTS
 from tests.keys.workers import Worker
 
-SEQUENCES = int(os.environ.get("SEQUENCES") or (200 if os.environ.get("CI") == "true" else 60))
+SEQUENCES = int(os.environ.get("SEQUENCES") or (200 if os.environ.get("CI") == "true" else 40))
 FIRST_SEED = int(os.environ.get("SEQUENCE_SEED", "62"))
 PARTS = min(10, SEQUENCES)
 ENOUGH_TO_SEE_ALL = 100
