@@ -54,6 +54,8 @@ NOT_SCREENS = {
     "sync_clock",
     "unlock",
     "try_lock",
+    # Comes only while something may be on a lock that was taken off its door.
+    "was_reset",
     # Come only after something that an outage held was released.
     "recovery",
     "undo_recovery",
