@@ -131,8 +131,13 @@ def _ghosts(hotels: list[int], before: datetime) -> list[Ghost]:
         closed_at=None,
         opened_at__lte=before,
     )
-    found = rows.order_by("id").values_list("property_id", "door_id", "door__name", "opened_at")
-    return [Ghost(*values) for values in found]
+    names = ("property_id", "door_id", "door__name", "opened_at", "assignment_id")
+    found = list(rows.order_by("id").values_list(*names))
+    places = Assignment.objects.filter(pk__in=[place for *_, place in found])
+    off = set(places.filter(lock__isnull=False, lock__door=None).values_list("id", flat=True))
+    return [
+        Ghost(hotel, door, name, since, place in off) for hotel, door, name, since, place in found
+    ]
 
 
 def _behind(door_ids: set[int], now: datetime) -> dict[int, set[int]]:

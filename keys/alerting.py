@@ -94,12 +94,16 @@ class Missing(NamedTuple):
 
 
 class Ghost(NamedTuple):
-    """Something that must go from a door's lock and is not confirmed gone."""
+    """Something that must go from a door's lock and is not confirmed gone.
+
+    ``is_elsewhere``: that lock hangs on no door any more, since another took its place.
+    """
 
     property_id: int
     door_id: int
     door: str
     since: datetime
+    is_elsewhere: bool = False
 
 
 class Waiting(NamedTuple):
@@ -189,13 +193,18 @@ def _ghosts(facts: Facts) -> Iterator[Trouble]:
         by_door.setdefault(ghost.door_id, []).append(ghost)
     for door_id, ghosts in by_door.items():
         first = ghosts[0]
+        may = f"{counted(len(ghosts), 'code')} that must be gone may still"
+        words = f"{may} open {first.door}: the lock has not confirmed the removal."
+        if all(ghost.is_elsewhere for ghost in ghosts):
+            words = (
+                f"{may} be on the lock that hung on {first.door} before: say so once it is reset."
+            )
         yield Trouble(
             first.property_id,
             Kind.REMOVALS,
             f"door:{door_id}",
             first.door,
-            f"{counted(len(ghosts), 'code')} that must be gone may still open {first.door}: "
-            "the lock has not confirmed the removal.",
+            words,
             len(facts.behind.get(door_id, ())),
             min(ghost.since for ghost in ghosts),
         )

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
-from keys import holdings, issuing
+from keys import alerts, holdings, issuing
 from keys.delivery import look
 from keys.explaining import explain_key
 from keys.models import Assignment, Credential
 from keys.refusal import Refused
 from keys.swapping import preview, swap_lock, was_emptied
+from keys.telling_models import Alert
 from locks.log_models import DoorLogEntry, Episode
 from locks.models import Lock
 from locks.slot_models import SlotUse
@@ -69,6 +72,9 @@ def test_what_lies_on_an_old_lock_that_is_out_of_reach_stays_listed(simlock, loc
     eventually(lambda: look(now=now()) is not None and held(simlock, "L2") == written(key))
     eventually(lambda: look(now=now()) is not None and listed(lock) == [lock.pk])
     assert Episode.objects.get(closed_at=None).kind == "not_removed"
+    alerts.look(now=now() + timedelta(minutes=5))
+    told = Alert.objects.get(kind="removals", closed_at=None)
+    assert "1 code that must be gone may still be on the lock that hung on" in told.sentence
     issuing.regenerate(credential=key.credentials.get(retired_at=None), by=BY, now=now())
     look(now=now())
     assert held(simlock, "L2") == written(key)
