@@ -22,10 +22,12 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 
 from keys import leases, offsets
+from keys.allocation import is_weak
 from keys.desk import Desk
 from keys.leases import Grip
 from keys.lock_calls import LockCalls, open_account
 from keys.provisioning import back_online
+from keys.refusal import Refused
 from locks import doorlog
 from locks.bell import ring
 from locks.clock import database_now
@@ -49,12 +51,14 @@ LASTS: dict[str, timedelta] = {
     Errand.What.SYNC_CLOCK: timedelta(hours=1),
     Errand.What.UNLOCK: timedelta(seconds=30),
     Errand.What.REMOVE_FOREIGN: timedelta(days=2),
+    Errand.What.MASTER_CODE: timedelta(days=2),
 }
 """How long each is worth doing: after that it is over, and was not done."""
 TOLD: dict[str, LogCode] = {
     Errand.What.SYNC_CLOCK: LogCode.CLOCK_SET,
     Errand.What.UNLOCK: LogCode.REMOTE_UNLOCK,
     Errand.What.REMOVE_FOREIGN: LogCode.FOREIGN_REMOVED,
+    Errand.What.MASTER_CODE: LogCode.MASTER_CODE,
 }
 """What the door log keeps of it."""
 
@@ -84,6 +88,28 @@ def ask(
             transaction.on_commit(partial(ring, BELL))
     except IntegrityError:  # asked twice at the same moment
         return mine.get()
+    return row
+
+
+def change_master_code(*, lock: Lock, code: str, by: Actor, now: datetime) -> Errand:
+    """Have the lock given another master code, now or when it is back. Raises Refused while a change still waits.
+
+    It is changed when the lock has confirmed it and not before.
+    """
+    if not vendor(lock.account.driver).sets_master_codes:
+        raise Refused("code", "The master code of this lock cannot be changed from here.")
+    problem = f"Use {lock.code_min} to {lock.code_max} digits that are not easy to guess."
+    if not (code.isascii() and code.isdigit()) or is_weak(code):
+        raise Refused("code", problem)
+    if not lock.code_min <= len(code) <= lock.code_max:
+        raise Refused("code", problem)
+    with transaction.atomic():
+        waiting = Errand.objects.filter(lock=lock, what=Errand.What.MASTER_CODE, done_at=None)
+        if waiting.exists():
+            raise Refused("code", "A change of the master code still waits for this lock.")
+        row = ask(lock=lock, what=Errand.What.MASTER_CODE, by=by, now=now)
+        row.secret = code
+        row.save(update_fields=["secret"])
     return row
 
 
@@ -170,6 +196,8 @@ class Round:
                 outcome = await self.calls.sync_clock(account, ref, utc_offset_s=offset)
                 health = await self.calls.health(account, ref)
                 return Answer(outcome, health if health.error is None else None)
+            case Errand.What.MASTER_CODE:
+                return Answer(await self.calls.set_master_code(account, ref, row.secret))
             case Errand.What.UNLOCK:
                 return Answer(await self.calls.unlock(account, ref))
             case _:
@@ -274,7 +302,7 @@ def _finish(
     """End an errand and say so in the door log; what a lock holds after a removal is read from it."""
     with transaction.atomic():
         ended = Errand.objects.filter(pk=row.pk, done_at=None).update(
-            done_at=now, due_at=None, result=result, proof=proof, cause=cause
+            done_at=now, due_at=None, result=result, proof=proof, cause=cause, secret=""
         )
         if not ended:
             return

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from locks.drivers import (
     Cause,
     Driver,
+    Encodes,
     Grant,
     Health,
     LockError,
@@ -21,12 +22,14 @@ from locks.drivers import (
     Result,
     Retry,
     Scope,
+    SetsMasterCode,
 )
 from locks.models import LockAccount
 from locks.vendors import open_driver
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
+NOT_HERE = LockError(cause=Cause.UNSUPPORTED, retry=Retry.NEVER, scope=Scope.ACCOUNT)
 NO_WORD = LockError(cause=Cause.VENDOR_UNREACHABLE, retry=Retry.SOON, scope=Scope.LOCK)
 
 
@@ -50,6 +53,10 @@ class LockCalls:
         missing = set(account_ids) - self._accounts.keys()
         if missing:
             self._accounts |= {a.pk: a for a in LockAccount.objects.filter(pk__in=missing)}
+
+    def hold(self, account: LockAccount) -> None:
+        """Know this account as it was read already."""
+        self._accounts[account.pk] = account
 
     def driver(self, account_id: int) -> Driver:
         """The open driver of an account that is known."""
@@ -88,10 +95,25 @@ class LockCalls:
         call = self.driver(account_id).sync_clock(lock_ref, utc_offset_s=utc_offset_s)
         return await self._bounded(call, lambda: Outcome(result=Result.UNKNOWN))
 
+    async def set_master_code(self, account_id: int, lock_ref: str, code: str) -> Outcome:
+        """Change the code that programs the lock."""
+        driver = self.driver(account_id)
+        if not isinstance(driver, SetsMasterCode):
+            return Outcome(result=Result.FAILED, error=NOT_HERE)
+        call = driver.set_master_code(lock_ref, code)
+        return await self._bounded(call, lambda: Outcome(result=Result.UNKNOWN))
+
     async def unlock(self, account_id: int, lock_ref: str) -> Outcome:
         """Open the door now. Never made twice for one wish."""
         call = self.driver(account_id).unlock(lock_ref)
         return await self._bounded(call, lambda: Outcome(result=Result.UNKNOWN))
+
+    async def encode(self, account_id: int, card: str) -> Outcome:
+        """Write the card that lies on the account's encoder."""
+        driver = self.driver(account_id)
+        if not isinstance(driver, Encodes):
+            return Outcome(result=Result.FAILED, error=NOT_HERE)
+        return await self._bounded(driver.encode(card), lambda: Outcome(result=Result.UNKNOWN))
 
     async def _bounded(self, call: Coroutine[Any, Any, T], otherwise: Callable[[], T]) -> T:
         try:

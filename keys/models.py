@@ -8,6 +8,7 @@ from django.db.models.functions import Coalesce, Least
 
 from keys.backup_models import BackupCode  # noqa: F401 - so that Django knows it
 from keys.bulk_models import BulkChange, BulkRow
+from keys.encoding_models import CardEncoding  # noqa: F401 - so that Django knows it
 from keys.past_models import FormerCode  # noqa: F401 - so that Django knows it
 from keys.recovery_models import Recovery, RecoveryRow, SupportRequest
 from keys.rules import Hold, Permission, Waits

@@ -15,6 +15,7 @@ from keys import (
     bulk,
     clocks,
     delivery,
+    encoding,
     errands,
     following,
     messages,
@@ -37,6 +38,12 @@ def look_now() -> None:
 def run_errands() -> None:
     """Carry out what staff asked of single locks."""
     errands.run_due()
+
+
+@shared_task
+def encode_cards() -> None:
+    """Encode the keycards that staff asked for."""
+    encoding.run_due(now=database_now())
 
 
 @shared_task

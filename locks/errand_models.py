@@ -6,13 +6,15 @@ from django.db import models
 from django.db.models import Q
 
 from locks.same_hotel import OneHotel
+from locks.vault import EncryptedTextField
 
 
 class Errand(OneHotel):
     """One thing to do at one lock, once: asked by a person, done through the lease of the lock's writer.
 
     ``due_at`` is the queue, none when it is over. ``result`` is how the lock system answered, or that nobody came to it
-    before ``expires_at``; ``cause`` why not, ``proof`` how far a success is proven.
+    before ``expires_at``; ``cause`` why not, ``proof`` how far a success is proven. ``secret`` is the code that the lock is
+    to be given, until it is over.
     """
 
     class What(models.TextChoices):
@@ -20,6 +22,7 @@ class Errand(OneHotel):
         SYNC_CLOCK = "sync_clock", "Sync clock"
         UNLOCK = "unlock", "Unlock"
         REMOVE_FOREIGN = "remove_foreign", "Remove a foreign code"
+        MASTER_CODE = "master_code", "Change the master code"
 
     class Result(models.TextChoices):
         CONFIRMED = "confirmed", "Done"
@@ -45,6 +48,7 @@ class Errand(OneHotel):
     due_at = models.DateTimeField(null=True, blank=True)
     tries = models.PositiveIntegerField(default=0)
     done_at = models.DateTimeField(null=True, blank=True)
+    secret = EncryptedTextField(blank=True, default="")
     result = models.CharField(max_length=12, choices=Result.choices, blank=True, default="")
     proof = models.CharField(max_length=12, blank=True, default="")
     cause = models.CharField(max_length=40, blank=True, default="")

@@ -54,7 +54,8 @@ class Vendor:
     ``reads_locks`` is whether reading a lock asks the lock itself, and not the vendor's book about it. ``sets_clocks`` is
     whether Portal can set the clocks of its locks, ``one_memory`` whether all kinds of credentials share a lock's memory
     and not Door Codes alone, ``keeps_foreign`` whether a code that others put on a lock can be made a key as it lies there.
-    ``tells_live`` means that its driver ``Listens``.
+    ``tells_live`` means that its driver ``Listens``, ``encodes`` that it ``Encodes`` keycards,
+    ``sets_master_codes`` that it ``SetsMasterCode``.
     """
 
     title: str
@@ -68,6 +69,8 @@ class Vendor:
     one_memory: bool = False
     keeps_foreign: bool = True
     tells_live: bool = False
+    encodes: bool = False
+    sets_master_codes: bool = False
 
 
 class UnknownDriver(Exception):

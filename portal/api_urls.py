@@ -14,6 +14,7 @@ from rest_framework.views import APIView
 
 from keys import alerts_api
 from keys.api import KeychainDoorsView, KeysView, ReleaseView
+from keys.encoding_api import EncodingView
 from keys.past_api import QuestionsView
 from keys.recovery_api import OutagesView, RecoveriesView, RecoveryRowsView
 from keys.swapping_api import SwapView
@@ -66,6 +67,11 @@ urlpatterns = [
         "keys/<int:key_id>/doors/<int:pk>/try-now/",
         KeychainDoorsView.as_view({"post": "try_now"}),
         name="key-door-try-now",
+    ),
+    path(
+        "keys/<int:key_id>/people/<int:pk>/keycard/",
+        EncodingView.as_view({"get": "retrieve", "post": "create"}),
+        name="keycard",
     ),
     path("doors/<int:pk>/why/", QuestionsView.as_view({"post": "why"}), name="door-why"),
     path("doors/<int:pk>/who-could-open/", QuestionsView.as_view({"get": "who"}), name="door-who"),

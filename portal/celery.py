@@ -37,6 +37,7 @@ def set_schedule(sender: Celery, **_: object) -> None:
         for name, task, every in (
             ("deliver what is due", "keys.tasks.look_now", sweep),
             ("do what staff asked of locks", "keys.tasks.run_errands", rung),
+            ("encode keycards", "keys.tasks.encode_cards", rung),
             ("keep backup codes", "keys.tasks.keep_backup_codes", 30.0),
             ("follow reservations", "keys.tasks.follow_reservations", sweep),
             ("work off recoveries", "keys.tasks.recover", rung),

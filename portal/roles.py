@@ -26,6 +26,7 @@ class Right(StrEnum):
     UNLOCK = "unlock doors from here"
     GIVE_EVENTS = "give events of locks to the door log"
     CLEAR_FOREIGN = "keep or remove codes that are not Portal’s"
+    SET_MASTER_CODES = "change the master codes of locks"
     SEE_SETTINGS = "see the connection to the PMS"
     CHANGE_SETTINGS = "change the settings of the property"
     SEE_LOCK_SYSTEMS = "see the accounts at lock systems"
@@ -53,6 +54,7 @@ _TEAM = _EVERYONE | {
 _MANAGER = _TEAM | {
     Right.PAIR_LOCKS,
     Right.CLEAR_FOREIGN,
+    Right.SET_MASTER_CODES,
     Right.GIVE_EVENTS,
     Right.CHANGE_SETTINGS,
     Right.CHANGE_INTEGRATIONS,

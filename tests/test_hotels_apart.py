@@ -11,6 +11,7 @@ from django.db.models import Max
 from django.db.utils import IntegrityError
 
 from keys.backup_models import BackupCode
+from keys.encoding_models import CardEncoding
 from keys.models import (
     Assignment,
     BulkChange,
@@ -196,6 +197,17 @@ class Hotel:
                     until=self.at,
                 )
             )
+            self._keep(
+                CardEncoding.objects.create(
+                    property=self.hotel,
+                    account=lock.account,
+                    key=key,
+                    person=key.people.get(),
+                    asked_at=self.at,
+                    ended_at=self.at,
+                    result="failed",
+                )
+            )
             self._keep(Continuation.objects.create(property=self.hotel, key=key, reservation=stay))
             self._keep(
                 BackupCode.objects.create(
@@ -288,7 +300,7 @@ def test_every_row_that_points_into_its_hotel_looks_when_it_is_saved():
         *(Recovery, RecoveryRow, SupportRequest, BulkRow),
         *(KeychainDoor, Credential, Assignment, ApiToken, WebhookEvent, AlertPreference, AlertMail),
         *(GuestMessage, WriteBack, SlotUse, VendorId, ForeignCode, Errand, Continuation, Discovery),
-        *(BackupCode, FormerCode),
+        *(BackupCode, FormerCode, CardEncoding),
     }
     assert all(issubclass(model, OneHotel) for model, _ in POINTERS)
     parents = {field.related_model for _, field in POINTERS}

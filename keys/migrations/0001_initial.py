@@ -409,6 +409,28 @@ class Migration(migrations.Migration):
             bases=(simple_history.models.HistoricalChanges, models.Model),
         ),
         migrations.CreateModel(
+            name='CardEncoding',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('property', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='locks.property')),
+                ('account', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='locks.lockaccount')),
+                ('key', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='encodings', to='keys.key')),
+                ('person', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='encodings', to='keys.person')),
+                ('card', locks.vault.EncryptedTextField(blank=True, default='')),
+                ('hint', models.CharField(max_length=20)),
+                ('asked_by', models.CharField(max_length=120)),
+                ('asked_at', models.DateTimeField()),
+                ('taken_at', models.DateTimeField(blank=True, null=True)),
+                ('ended_at', models.DateTimeField(blank=True, null=True)),
+                ('result', models.CharField(blank=True, choices=[('confirmed', 'Encoded'), ('failed', 'Not encoded'), ('unknown', 'No answer from the encoder: the card was not given out')], default='', max_length=12)),
+                ('cause', models.CharField(blank=True, default='', max_length=40)),
+            ],
+            options={
+                'indexes': [models.Index(condition=models.Q(('ended_at', None)), fields=['asked_at'], name='encodings_to_make'), models.Index(fields=['person', '-asked_at', '-id'], name='encodings_of_person')],
+                'constraints': [models.UniqueConstraint(condition=models.Q(('ended_at', None)), fields=('account',), name='one_card_on_an_encoder'), models.CheckConstraint(condition=models.Q(models.Q(('ended_at', None), ('result', '')), models.Q(('ended_at__isnull', False), models.Q(('result', ''), _negated=True)), _connector='OR'), name='encoding_is_open_or_ended')],
+            },
+        ),
+        migrations.CreateModel(
             name='FormerCode',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),

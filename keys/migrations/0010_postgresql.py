@@ -37,6 +37,12 @@ class Migration(migrations.Migration):
             "keys_keychaindoor", key_id="keys_key", door_id="locks_door", outage_id="pms_outage"
         ),
         *same_hotel("keys_guestmessage", key_id="keys_key", credential_id="keys_credential"),
+        *same_hotel(
+            "keys_cardencoding",
+            key_id="keys_key",
+            person_id="keys_person",
+            account_id="locks_lockaccount",
+        ),
         *same_hotel("keys_formercode", credential_id="keys_credential"),
         *same_hotel("keys_credential", key_id="keys_key", person_id="keys_person"),
         *same_hotel(

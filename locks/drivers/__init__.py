@@ -94,6 +94,9 @@ class Cause(StrEnum):
     NO_SUCH_USER = "no_such_user"
     AUTH = "auth"
     CLOCK_SKEW = "clock_skew"
+    NO_CARD = "no_card"
+    ENCODING_INTERRUPTED = "encoding_interrupted"
+    ENCODER_UNREACHABLE = "encoder_unreachable"
     BAD_REQUEST = "bad_request"
     UNEXPLAINED = "unexplained"
 
@@ -372,6 +375,39 @@ class Receives(Protocol):
 
     def receive(self, *, headers: Mapping[str, str], body: bytes) -> Heard:
         """What the call says; header names are lower case. Raises NotGenuine. Makes no calls and knows no waiting."""
+        ...
+
+
+@runtime_checkable
+class SetsMasterCode(Protocol):
+    """A driver that can change the code with which a lock is programmed at its keypad. Its ``VENDOR`` says so."""
+
+    async def set_master_code(self, lock_ref: str, code: str) -> Outcome:
+        """Make this the lock's master code. May be repeated safely."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CardStock:
+    """The numbers of the cards that an encoder knows, given out or not; ``error`` says why none could be learnt."""
+
+    cards: tuple[str, ...] = field(default=(), repr=False)
+    error: LockError | None = None
+
+
+@runtime_checkable
+class Encodes(Protocol):
+    """A driver whose account has a card encoder. Its ``VENDOR`` says ``encodes``.
+
+    Encoding opens nothing by itself: a card opens a lock that holds its number, which ``put`` writes.
+    """
+
+    async def cards(self) -> CardStock:
+        """Which cards the encoder knows."""
+        ...
+
+    async def encode(self, card: str) -> Outcome:
+        """Write the card that lies on the encoder. FAILED with ENCODING_INTERRUPTED: it was pulled off too early."""
         ...
 
 

@@ -13,6 +13,7 @@ import httpx2
 
 from locks.drivers import (
     Capabilities,
+    CardStock,
     Cause,
     EventPage,
     EventType,
@@ -67,6 +68,13 @@ ERRORS: dict[str, tuple[Cause, Retry, Scope]] = {
     "invalid_code_length": (Cause.INVALID_CODE, Retry.AFTER_CHANGE, Scope.CREDENTIAL),
     "weak_code": (Cause.INVALID_CODE, Retry.AFTER_CHANGE, Scope.CREDENTIAL),
     "invalid_window": (Cause.INVALID_WINDOW, Retry.AFTER_CHANGE, Scope.CREDENTIAL),
+    "no_card": (Cause.NO_CARD, Retry.AFTER_CHANGE, Scope.CREDENTIAL),
+    "encoding_interrupted": (
+        Cause.ENCODING_INTERRUPTED,
+        Retry.AFTER_CHANGE,
+        Scope.CREDENTIAL,
+    ),
+    "encoder_offline": (Cause.ENCODER_UNREACHABLE, Retry.AFTER_CHANGE, Scope.ACCOUNT),
     "refused": (Cause.REJECTED, Retry.SOON, Scope.CREDENTIAL),
     "lock_not_found": (Cause.LOCK_REMOVED, Retry.NEVER, Scope.LOCK),
     "unsupported": (Cause.UNSUPPORTED, Retry.NEVER, Scope.CREDENTIAL),
@@ -202,6 +210,34 @@ class SimulatedDriver:
             reply = NOT_UNDERSTOOD
         return _plain_outcome(reply)
 
+    async def set_master_code(self, lock_ref: str, code: str) -> Outcome:
+        """Change the code that programs the lock at its keypad."""
+        path, body = f"{_lock_path(lock_ref)}/master-code", {"code": code}
+        reply = await self._call("PUT", path, body=body, secret=code)
+        if isinstance(reply, Said) and reply.doc.get("master_code") != "changed":
+            reply = NOT_UNDERSTOOD
+        return _plain_outcome(reply)
+
+    async def cards(self) -> CardStock:
+        """The cards in the encoder's stock."""
+        reply = await self._call("GET", "/v1/encoder/cards")
+        if not isinstance(reply, Said):
+            return CardStock(error=reply.error)
+        try:
+            return CardStock(cards=tuple(str(card) for card in reply.doc["cards"]))
+        except (KeyError, TypeError):
+            return CardStock(error=NOT_UNDERSTOOD.error)
+
+    async def encode(self, card: str) -> Outcome:
+        """Write the card on the encoder. Nothing is certain unless the answer names this card."""
+        reply = await self._call("POST", "/v1/encoder/encode", body={"card": card}, secret=card)
+        if isinstance(reply, Said) and (reply.doc.get("card"), reply.doc.get("state")) != (
+            card,
+            "encoded",
+        ):
+            reply = NOT_UNDERSTOOD
+        return _plain_outcome(reply)
+
     async def discover(self) -> list[Found]:
         """All locks of the account; empty also when there is no answer."""
         reply = await self._call("GET", "/v1/locks")
@@ -249,6 +285,8 @@ VENDOR = Vendor(
     fields=(AccountField(name="token", label="Token", secret=True),),
     open_driver=open_driver,
     one_memory=True,
+    encodes=True,
+    sets_master_codes=True,
 )
 
 

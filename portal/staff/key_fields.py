@@ -209,6 +209,31 @@ class RegenerateForm(Styled):
     revision = forms.IntegerField(widget=forms.HiddenInput)
 
 
+class EncodeCardForm(Styled):
+    """Which unused card is written, and whether the one before is lost."""
+
+    card = forms.ChoiceField(
+        label="Card on the encoder",
+        help_text="The number is printed on the card. Only cards that nobody holds are listed.",
+        error_messages={
+            "required": "Choose the card that lies on the encoder.",
+            "invalid_choice": "This card is in use, or was replaced: take another one.",
+        },
+    )
+    lost = forms.BooleanField(
+        label="The card before is lost: block it now",
+        required=False,
+        initial=True,
+        help_text="Without this it is blocked when the new card is written.",
+    )
+
+    def __init__(self, *args: Any, cards: Iterable[str], replaces: bool, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["card"].choices = [("", "Choose a card"), *((c, c) for c in cards)]  # type: ignore[attr-defined]
+        if not replaces:
+            del self.fields["lost"]
+
+
 class EditDoorForm(LimitsForm):
     """Edit Door: the switch, the box beside it, own times and limits."""
 

@@ -14,7 +14,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_GET, require_POST
 
-from keys import releasing, wording
+from keys import encoding, releasing, wording
 from keys.backup_models import BackupCode
 from keys.explaining import KeyAnswer, explain_key, explain_keys
 from keys.models import Credential, Key
@@ -153,6 +153,7 @@ def key_context(request: StaffRequest, key: Key) -> dict[str, Any]:
     return WORDS | {
         "key": key,
         "answer": explain_key(key=key, now=at),
+        "encodes": encoding.encoder_of(key) is not None,
         "shown_in_pms": shown_in_pms(key, now=at),
         "backups": list(BackupCode.objects.filter(given_for=key, rotated_at=None)),
         "people": [(person, credentials.get(person.pk, [])) for person in people],

@@ -38,6 +38,7 @@ def test_their_ids_are_404_in_addresses(api, seaview, theirs):
         f"keys/{key}/explanation/",
         f"keys/{key}/doors/",
         f"keys/{key}/doors/{door}/",
+        f"keys/{key}/people/{theirs['key'].people.get().pk}/keycard/",
         f"doors/{theirs['door'].pk}/",
         f"locks/{theirs['lock'].pk}/",
         f"reservations/{theirs['reservation'].pk}/",

@@ -258,3 +258,39 @@ def test_what_should_be_gone_is_listed_with_its_reason_and_tried_at_once(simlock
     look(now=now())
     assert simlock.memory("L1") == {}
     assert "Nothing is left behind" in staff.get("/locks/ghosts/").content.decode()
+
+
+@pytest.mark.scenario(77)
+def test_a_master_code_of_an_offline_lock_waits_and_is_changed_when_the_lock_confirms_it(
+    simlock, lock, staff
+):
+    simlock.offline("L1")
+    Lock.objects.filter(pk=lock.pk).update(is_online=False, offline_since=now())
+    address = f"/locks/{lock.pk}/master-code/"
+    assert "The old master code holds" in staff.get(address).content.decode()
+    page = staff.post(address, {"code": CODE}, follow=True).content.decode()
+    assert "the old master code holds until the lock is back" in page
+    errands.run_due()
+    page = staff.get(f"/locks/{lock.pk}/").content.decode()
+    assert "The last try failed: the lock did not answer" in page
+    assert CODE not in page
+    assert simlock.lock("L1")["master_code"] == ""
+    assert logged(lock, "master_code") == []
+    again = staff.post(address, {"code": "264813"}).content.decode()
+    assert "still waits for this lock" in again
+    simlock.online("L1")
+
+    def is_changed() -> bool:
+        errands.run_due()
+        return simlock.lock("L1")["master_code"] == CODE
+
+    eventually(is_changed, 10)
+    row = asked(lock, "master_code")
+    assert (row.result, row.secret) == ("confirmed", "")
+    assert [cause for cause, _ in logged(lock, "master_code")] == [""]
+
+
+def test_a_master_code_that_anyone_would_guess_is_refused_at_once(lock, staff):
+    page = staff.post(f"/locks/{lock.pk}/master-code/", {"code": "1234"}).content.decode()
+    assert "not easy to guess" in page
+    assert not Errand.objects.filter(what="master_code").exists()

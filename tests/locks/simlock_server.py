@@ -133,6 +133,10 @@ class SimlockServer:
         """What all locks hold, by lock and handle."""
         return {lock_id: _by_handle(held) for lock_id, held in self.get("memory")["locks"].items()}
 
+    def encoder(self, action: str, **values: Any) -> dict[str, Any]:
+        """Do something to the card encoder: pull-early, offline, online, add-card."""
+        return self.post(f"encoder/{action}", **values)
+
     def try_door(self, lock_id: str, value: str, *, kind: str = "door_code") -> dict[str, Any]:
         """Type a code or hold a SmartKey to the lock: {"opened", "reason", "handle", …}."""
         return self.act(lock_id, "try", kind=kind, value=value)

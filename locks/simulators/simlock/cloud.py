@@ -15,6 +15,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from locks.simulators.shared.answers import Silent, json_answer
+from locks.simulators.simlock import encoder
 from locks.simulators.simlock.answers import refusal_answer
 from locks.simulators.simlock.commands import perform
 from locks.simulators.simlock.lock import Credential, Lock
@@ -76,6 +77,23 @@ async def unlock(world: World, request: Request) -> dict[str, Any]:
 async def sync_clock(world: World, request: Request) -> dict[str, Any]:
     """POST /v1/locks/{id}/sync-clock: set the lock's clock right."""
     return await perform(world, world.lock(request.path_params["lock_id"]), Command.SYNC_CLOCK)
+
+
+async def set_master_code(world: World, request: Request) -> dict[str, Any]:
+    """PUT /v1/locks/{id}/master-code {"code"}: change the code that programs the lock at its keypad."""
+    lock = world.lock(request.path_params["lock_id"])
+    code = str((await read_json(request)).get("code", ""))
+    return await perform(world, lock, Command.MASTER_CODE, code)
+
+
+async def list_cards(world: World, request: Request) -> dict[str, Any]:
+    """GET /v1/encoder/cards: the cards that the encoder knows."""
+    return encoder.stock(world)
+
+
+async def encode_card(world: World, request: Request) -> dict[str, Any]:
+    """POST /v1/encoder/encode {"card"}: write the card that lies on the encoder."""
+    return encoder.encode(world, str((await read_json(request)).get("card", "")))
 
 
 async def list_events(world: World, request: Request) -> dict[str, Any]:
@@ -206,11 +224,14 @@ def routes(world: World, *, token: str) -> list[Route]:
         vendor(credential, put_credential, "PUT"),
         vendor(credential, delete_credential, "DELETE"),
         vendor(f"{one}/credentials", list_credentials, "GET"),
+        vendor("/encoder/cards", list_cards, "GET"),
+        vendor("/encoder/encode", encode_card, "POST"),
         vendor("/events", list_events, "GET"),
         vendor(one, show_lock, "GET"),
         vendor("/locks", list_locks, "GET"),
         vendor(f"{one}/unlock", unlock, "POST"),
         vendor(f"{one}/sync-clock", sync_clock, "POST"),
+        vendor(f"{one}/master-code", set_master_code, "PUT"),
     ]
 
 

@@ -116,6 +116,11 @@ def _carry_out(world: World, lock: Lock, landing: Landing) -> dict[str, Any]:
         case Command.UNLOCK:
             world.report(lock, EventType.UNLOCKED, reason="remote")
             return {"opened": True}
+        case Command.MASTER_CODE:
+            lock.check_code(landing.handle)
+            lock.master_code = landing.handle
+            world.store.save_lock(lock)
+            return {"master_code": "changed"}
         case Command.SYNC_CLOCK:
             before, lock.clock_offset_s = lock.clock_offset_s, 0.0
             world.store.save_lock(lock)

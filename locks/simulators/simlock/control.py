@@ -15,6 +15,7 @@ from starlette.routing import Route
 from locks.simulators.shared.answers import json_answer
 from locks.simulators.simlock.actions import GATEWAY_ACTIONS, LOCK_ACTIONS
 from locks.simulators.simlock.answers import refusal_answer
+from locks.simulators.simlock.encoder import ENCODER_ACTIONS, encoder_of
 from locks.simulators.simlock.fields import Field, FieldType
 from locks.simulators.simlock.lock import Lock
 from locks.simulators.simlock.store import credential_doc
@@ -143,6 +144,7 @@ def truth(world: World, lock: Lock) -> dict[str, Any]:
         "max_codes": lock.max_codes,
         "battery": lock.battery,
         "clock_offset_s": lock.clock_offset_s,
+        "master_code": lock.master_code,
         "lock_time": say_time(lock.clock(world.now())),
         "online": lock.online,
         "seen_online": lock.seen_online,
@@ -195,6 +197,19 @@ def _gateway(world: World, request: Request) -> Gateway:
         return world.gateways[request.path_params["gateway_id"]]
     except KeyError:
         raise Refusal(Code.LOCK_NOT_FOUND, "There is no such gateway.") from None
+
+
+async def show_encoder(world: World, request: Request) -> dict[str, Any]:
+    """GET /control/encoder: the card encoder with its stock of cards and those that were written whole."""
+    return encoder_of(world).doc()
+
+
+async def act_on_encoder(world: World, request: Request) -> dict[str, Any]:
+    """POST /control/encoder/{action}: see ENCODER_ACTIONS."""
+    action = ENCODER_ACTIONS.get(request.path_params["action"])
+    if action is None:
+        raise Refusal(Code.BAD_REQUEST, f"Actions: {', '.join(ENCODER_ACTIONS)}.")
+    return action.run(world, encoder_of(world), action.read(await _read(request)))
 
 
 async def show_cloud(world: World, request: Request) -> dict[str, Any]:
@@ -311,6 +326,8 @@ def routes(world: World) -> list[Route]:
         control("/actions", act_on_locks, "POST"),
         control("/gateways", list_gateways, "GET"),
         control("/gateways/{gateway_id}/{action}", act_on_gateway, "POST"),
+        control("/encoder", show_encoder, "GET"),
+        control("/encoder/{action}", act_on_encoder, "POST"),
         control("/cloud", show_cloud, "GET"),
         control("/cloud", set_cloud, "POST"),
         control("/clock", show_clock, "GET"),

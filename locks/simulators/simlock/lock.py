@@ -90,6 +90,7 @@ class Lock:
     max_codes: int = 250
     battery: int = 100
     clock_offset_s: float = 0.0
+    master_code: str = field(default="", repr=False)
     online: bool = True
     seen_online: bool = True
     faults: Faults = field(default_factory=Faults)

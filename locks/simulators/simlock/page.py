@@ -19,6 +19,7 @@ from locks.simulators.simlock.actions import (
     LOCK_ACTIONS,
     REACH,
 )
+from locks.simulators.simlock.encoder import ENCODER_ACTIONS, encoder_of
 from locks.simulators.simlock.fields import Action, Field, FieldType
 from locks.simulators.simlock.lock import Credential, Lock
 from locks.simulators.simlock.words import Refusal, say_time
@@ -41,6 +42,7 @@ FIELD_WORDS = {
     "on": "full",
     "handle": "which",
     "value": "digits",
+    "card": "card number",
 }
 
 
@@ -59,6 +61,7 @@ def list_page(world: World, *, query: str, page: int, said: str) -> str:
         f'<div class="grid">{"".join(_card(world, lock, here) for lock in shown)}</div>',
         _pager(query, page=page, more=len(found) > (page + 1) * PAGE_SIZE),
         _gateways(world, here),
+        _encoder(world, here),
         _clock(world, here),
     ]
     return _document("Simulated locks", "".join(body), said=said)
@@ -266,6 +269,25 @@ def _gateways(world: World, here: str) -> str:
         parts.append(f"<div><h3>{escape(gateway.id)} {word}</h3>{''.join(forms)}</div>")
     return (
         f'<section class="card"><h2>Gateways</h2><div class="grid">{"".join(parts)}</div></section>'
+    )
+
+
+def _encoder(world: World, here: str) -> str:
+    encoder = encoder_of(world)
+    tags = [("good", "connected") if encoder.online else ("bad", "unplugged")]
+    tags += [("warn", "cards are pulled off too early")] if encoder.pull_early else []
+    spans = "".join(f'<span class="tag {kind}">{word}</span>' for kind, word in tags)
+    forms = [
+        f'<div><p class="soft small">{action.help}</p>'
+        f"{_form(f'/control/encoder/{name}', action, here, handles=[])}</div>"
+        for name, action in ENCODER_ACTIONS.items()
+        if name != ("online" if encoder.online else "offline")
+    ]
+    return (
+        f'<section class="card"><h2>Card encoder {spans}</h2><p>Cards in stock: '
+        f"{escape(', '.join(encoder.cards)) or 'none'}. Written whole: "
+        f"{escape(', '.join(encoder.encoded)) or 'none'}.</p>"
+        f'<div class="grid">{"".join(forms)}</div></section>'
     )
 
 

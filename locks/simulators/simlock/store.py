@@ -51,6 +51,7 @@ _LOCK_FIELDS = (
     "max_codes",
     "battery",
     "clock_offset_s",
+    "master_code",
     "online",
     "seen_online",
 )
@@ -106,6 +107,15 @@ class Store:
     def save_setting(self, name: str, value: str) -> None:
         """Store a setting."""
         self._db.execute("INSERT OR REPLACE INTO settings VALUES (?, ?)", (name, value))
+
+    def doc(self, name: str) -> dict[str, Any]:
+        """A setting that is a JSON object; an empty one if it was never stored."""
+        found: dict[str, Any] = json.loads(self.setting(name) or "{}")
+        return found
+
+    def save_doc(self, name: str, doc: dict[str, Any]) -> None:
+        """Store a setting that is a JSON object."""
+        self.save_setting(name, json.dumps(doc))
 
     def save_lock(self, lock: Lock) -> None:
         """Store a lock without its memory."""

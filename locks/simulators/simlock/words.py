@@ -50,6 +50,7 @@ class Command(StrEnum):
     READ = "read"
     UNLOCK = "unlock"
     SYNC_CLOCK = "sync_clock"
+    MASTER_CODE = "master_code"
 
     @property
     def is_write(self) -> bool:
@@ -92,6 +93,9 @@ class Code(StrEnum):
     INVALID_WINDOW = "invalid_window"
     UNSUPPORTED = "unsupported"
     REFUSED = "refused"
+    NO_CARD = "no_card"
+    ENCODING_INTERRUPTED = "encoding_interrupted"
+    ENCODER_OFFLINE = "encoder_offline"
     SERVER_ERROR = "server_error"
     TIMEOUT = "timeout"
     UNAVAILABLE = "unavailable"
@@ -114,6 +118,9 @@ STATUS: dict[Code, int] = {
     Code.INVALID_WINDOW: 422,
     Code.UNSUPPORTED: 422,
     Code.REFUSED: 409,
+    Code.NO_CARD: 409,
+    Code.ENCODING_INTERRUPTED: 409,
+    Code.ENCODER_OFFLINE: 409,
     Code.SERVER_ERROR: 500,
     Code.TIMEOUT: 504,
     Code.UNAVAILABLE: 503,

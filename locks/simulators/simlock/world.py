@@ -116,6 +116,7 @@ class World:
         self.requests.clear()
         self.cloud = Cloud()
         self.store.save_setting("latency_ms", "0")
+        self.store.save_doc("encoder", {})
         self.set_clock(offset_s=0.0)
 
     def reset_figures(self) -> None:
