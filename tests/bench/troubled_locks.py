@@ -52,7 +52,8 @@ def behind_gateways(kit: Kit) -> Figure:
         target=1.15,
         unit="s",
         at_most=True,
-        if_missed="Each write is stamped in a durable transaction before it is sent, and its gateway waits for that commit.",
+        if_missed="Each write is stamped in a durable transaction before it is sent, and its gateway waits for that commit, which is slower "
+        "on a busy machine.",
     )
     hotel = make_hotel(locks=locks, driver="quick", gateways=gateways, base_url=f"{WAIT_S}/1")
     ids = make_keys(hotel, [a_stay(now())] * (locks * each), now=now())
