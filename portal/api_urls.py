@@ -18,6 +18,7 @@ from keys.encoding_api import EncodingView
 from keys.past_api import QuestionsView
 from keys.recovery_api import OutagesView, RecoveriesView, RecoveryRowsView
 from keys.swapping_api import SwapView
+from keys.tonight_api import TonightView
 from locks import api as locks
 from pms import api as pms
 from portal.staff.access import public
@@ -49,6 +50,7 @@ _DOOR: dict[str, Any] = {"get": "retrieve", "patch": "partial_update", "delete":
 
 urlpatterns = [
     path("property/", locks.PropertyView.as_view({"get": "read"}), name="property"),
+    path("tonight/", TonightView.as_view({"get": "read"}), name="tonight"),
     path("keys/", KeysView.as_view(_KEYS), name="keys"),
     path("keys/<int:pk>/", KeysView.as_view(_KEY), name="key"),
     path(

@@ -109,6 +109,7 @@ def opened(client: Client, address: str, faults: dict[str, object]):
 
 
 PORTAL = [
+    "/tonight/",
     "/keys/",
     "/keys/?group=upcoming",
     "/keys/?group=past",
@@ -160,6 +161,7 @@ PORTAL = [
     "/doors/{door}/edit/",
 ]
 API = [
+    "tonight/",
     "keys/",
     "keys/?state=upcoming",
     "keys/?state=current",

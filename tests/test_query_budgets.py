@@ -28,6 +28,7 @@ pytestmark = pytest.mark.django_db
 FEW, MANY = 3, 33
 BACKEND = "django.contrib.auth.backends.ModelBackend"
 PORTAL = {
+    "/tonight/": 12,
     "/keys/": 14,
     "/keys/?group=upcoming": 14,
     "/keys/?group=past": 14,
@@ -52,6 +53,7 @@ PORTAL = {
     "/keys/recoveries/{recovery}/": 14,
 }
 API = {
+    "/api/v1/tonight/": 11,
     "/api/v1/keys/": 9,
     "/api/v1/keys/?pending=true": 9,
     "/api/v1/doors/": 6,

@@ -46,8 +46,10 @@ def demo_people() -> list[Membership]:
 @require_GET
 @needs(Right.SEE_DOORS)
 def start(request: StaffRequest) -> HttpResponseBase:
-    """Keys for those who work with keys, doors for the others."""
-    return redirect("keys" if request.staff.may(Right.SEE_KEYS) else "doors")
+    """Tonight for those who work with keys, doors for the others. The demo begins at its list of what waits."""
+    if not request.staff.may(Right.SEE_KEYS):
+        return redirect("doors")
+    return redirect("keys" if settings.PORTAL_DEMO else "tonight")
 
 
 @require_POST

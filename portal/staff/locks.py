@@ -170,9 +170,9 @@ def try_lock(request: StaffRequest, lock_id: int) -> HttpResponseBase:
     lock = lock_of(request, lock_id)
     many = provisioning.try_now(lock_id=lock.pk, now=now())
     said = f"{lock.name} is tried now." if many else f"Nothing waits at {lock.name}."
-    if request.POST.get("from") == "ghosts":
+    if request.POST.get("from") in {"ghosts", "tonight"}:
         messages.success(request, said, extra_tags="")
-        return redirect("ghosts")
+        return redirect(request.POST["from"])
     return _back(request, lock, said)
 
 

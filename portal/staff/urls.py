@@ -36,6 +36,7 @@ from portal.staff import (
     settings_views,
     swaps,
     team,
+    tonight,
 )
 from portal.staff.access import public
 
@@ -86,6 +87,8 @@ urlpatterns = [
     path("invitation/<str:token>/", team.accept, name="invitation"),
     path("property/", account.switch_property, name="switch_property"),
     path("theme/", account.theme, name="theme"),
+    path("tonight/", tonight.tonight, name="tonight"),
+    path("tonight/worker.js", tonight.worker, name="tonight_worker"),
     path("keys/", keys.key_list, name="keys"),
     path("keys/add/", key_adding.add_key, name="add_key"),
     path("keys/bulk/", bulk.bulk_keys, name="bulk_keys"),

@@ -26,6 +26,7 @@ NOT_SCREENS = {
     # Answers for programs.
     "healthz",
     "pulse",
+    "tonight_worker",
     # Ways to another screen.
     "start",
     "settings",

@@ -32,6 +32,8 @@ TABLE: dict[str, tuple[Right | str, str, tuple[str, ...]]] = {
     "invitation": (PUBLIC, "GET", ("token",)),
     "switch_property": (Right.SEE_DOORS, "POST", ()),
     "theme": ("signed in", "POST", ()),
+    "tonight": (Right.SEE_KEYS, "GET", ()),
+    "tonight_worker": (PUBLIC, "GET", ()),
     "keys": (Right.SEE_KEYS, "GET", ()),
     "add_key": (Right.EDIT_KEYS, "GET", ()),
     "bulk_keys": (Right.CHANGE_IN_BULK, "GET", ()),

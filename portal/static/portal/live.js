@@ -57,6 +57,8 @@
   const live = () => document.getElementById("live");
   let known = null;
   let busy = false;
+  let readAt = Date.now();
+  const isOld = () => Date.now() - readAt > 1000 * Number(live().dataset.every || Infinity);
 
   async function refresh() {
     const at = window.location.href;
@@ -73,6 +75,7 @@
     if (notice && freshNotice) sync(notice, freshNotice);
     if (window.htmx) window.htmx.process(old);
     known = fresh.dataset.pulse;
+    readAt = Date.now();
   }
 
   async function look() {
@@ -81,7 +84,7 @@
     try {
       const answer = await fetch(`/pulse/?n=${encodeURIComponent(known)}`, { credentials: "same-origin" });
       if (answer.status === 401) window.location.reload();
-      if (answer.status === 200) await refresh();
+      if (answer.status === 200 || (answer.status === 204 && isOld())) await refresh();
       document.documentElement.toggleAttribute("data-stale", !(answer.status === 204 || answer.ok));
       return answer.status >= 400 ? AFTER_TROUBLE_MS : EVERY_MS;
     } catch {
@@ -97,8 +100,13 @@
     window.setTimeout(beat, document.hidden ? HIDDEN_MS : wait);
   }
 
+  // Who is signed out leaves no copy of Tonight behind.
+  if (document.querySelector("[data-forgets]")) {
+    if ("caches" in window) caches.delete("portal-tonight");
+  }
+
   // A page that shows a code is an answer to a POST: it stays as it is until it is left.
-  if (live() && !("still" in live().dataset)) {
+  if (live() && !("still" in live().dataset) && !("saved" in document.documentElement.dataset)) {
     known = live().dataset.pulse;
     window.setTimeout(beat, EVERY_MS);
     document.addEventListener("visibilitychange", () => {
