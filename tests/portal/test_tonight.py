@@ -130,7 +130,6 @@ def test_a_lock_that_is_offline_counts_although_the_guest_is_not_checked_in(lock
     assert [one.meaning for one in told.now_first] == [Meaning.AT_RISK]
 
 
-@pytest.mark.scenario(16)
 def test_an_arrival_within_two_hours_that_is_not_written_rises(lock):
     Lock.objects.update(is_online=False, offline_since=NOON)
     arriving(lock, guest="Near", starts_in=2 * HOUR)

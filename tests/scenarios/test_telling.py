@@ -51,6 +51,10 @@ def test_an_arrival_without_its_code_is_an_alert_that_is_mailed_once_and_ends_by
         eventually(lambda: room in alerts_about(hotel))
         assert alerts_about(hotel)[room]["guests_at_risk"] == 1
         assert "its lock is offline" in alerts_about(hotel)[room]["sentence"]
+        board = hotel.api("GET", "/tonight/")["arrivals"]
+        (nils,) = [one for one in board if one["guest"] == "Nils Nearby"]
+        assert (nils["meaning"], nils["act_now"]) == ("at_risk", True)
+        assert "Nils Nearby" in hotel.page("/tonight/").text.partition("Act now")[2]
         for role in ("owner", "team", "housekeeping"):
             assert "alert" in hotel.page("/doors/", role).text
             assert room in hotel.page("/alerts/", role).text
