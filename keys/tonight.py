@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from django.conf import settings
 from django.db.models import Exists, OuterRef, QuerySet
@@ -60,6 +60,12 @@ _KEY = (
     "reservation__room_ref",
     "reservation__room_name",
 )
+_BESIDE = (
+    "credential__person_id",
+    "door__name",
+    "keychain_door__leaving_since",
+    "key__backup",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +89,7 @@ def board(*, hotel: Property, now: datetime) -> Board:
     """What the front desk must know tonight. Four queries, however many keys the property has."""
     night = night_of(now, zone(hotel.timezone))
     stays = _arriving(hotel.pk, night, now)
-    found = _assemble(stays[:MOST] + _earlier(hotel.pk, night, now), now)
+    found = _assemble(stays[:MOST], _earlier(hotel.pk, night, now), now)
     gone = ghosts(property_id=hotel.pk).filter(headline_since__isnull=False)
     late = list(
         gone.select_related("door", "key").order_by("headline_since", "id")[: MOST_GHOSTS + 1]
@@ -132,22 +138,16 @@ def _arriving(property_id: int, night: Night, now: datetime) -> list[_Stay]:
     return [_Stay._make(row) for row in rows]
 
 
-def _earlier(property_id: int, night: Night, now: datetime) -> list[_Stay]:
-    """Guests of earlier days who still wait for a door, the latest arrivals first: by the index over what waits."""
+def _earlier(property_id: int, night: Night, now: datetime) -> list[int]:
+    """Keys of earlier days that still wait at a door, the latest first: by the index over what waits, and that alone."""
     places = Assignment.objects.filter(
         property_id=property_id,
         waits__in=[Waits.SOMEONE.value, Waits.LOCK.value],
         starts_at__lt=night.begins,
         ends_at__gt=now,
-        key__starts_at__lt=night.begins,
-        key__over_at__gt=now,
-        key__revoked_at=None,
-        key__backup=None,
     ).exclude(headline__in=TO_GO)
-    names = [f"key__{name}" for name in _KEY]
-    rows = places.order_by("-starts_at", "-key_id").values_list(*names)[: MOST_EARLIER * 3]
-    found = {row[0]: _Stay._make(row) for row in rows}
-    return sorted(list(found.values())[:MOST_EARLIER], key=lambda one: (one.starts_at, one.id))
+    rows = places.order_by("-starts_at", "-key_id").values_list("key_id", flat=True)
+    return list(dict.fromkeys(rows[: MOST_EARLIER * 3]))[:MOST_EARLIER]
 
 
 class _Place(NamedTuple):
@@ -155,23 +155,35 @@ class _Place(NamedTuple):
     person_id: int
 
 
-def _assemble(stays: Sequence[_Stay], now: datetime) -> list[Arrival]:
+def _assemble(stays: Sequence[_Stay], earlier: Sequence[int], now: datetime) -> list[Arrival]:
     """Ask the rule about everything that these keys want on locks, in one query."""
-    rows = Assignment.objects.filter(key_id__in=[one.id for one in stays])
+    known = {one.id: one for one in stays}
+    wanted = [*known, *(pk for pk in earlier if pk not in known)]
+    rows = Assignment.objects.filter(key_id__in=wanted).order_by("id")
     by_key: dict[int, list[_Place]] = {}
-    extra = ("credential__person_id", "door__name", "keychain_door__leaving_since")
-    for told in values(rows.order_by("id"), *extra) if stays else ():
-        _take(by_key, told, now)
+    for told in values(rows, *_BESIDE, *(f"key__{name}" for name in _KEY)) if wanted else ():
+        row = Row._make(told[: len(COLUMNS)])
+        person_id, name, leaving_since, backup = told[len(COLUMNS) : -len(_KEY)]
+        if row.revoked_at or row.departed_at or backup or leaving_since:
+            continue
+        known.setdefault(row.key_id, _Stay._make(told[-len(_KEY) :]))
+        _take(by_key, row, person_id, name, now)
     soon = now + timedelta(seconds=settings.ARRIVALS_AT_RISK_S)
-    made = (_arrival(stay, by_key.get(stay.id, []), soon) for stay in stays)
-    return [one for one in made if one is not None]
+    ordered = sorted(known.values(), key=lambda one: (one.starts_at, one.id))
+    tonight = {one.id for one in stays}
+    made = [
+        _arrival(stay, by_key.get(stay.id, []), soon)
+        for stay in ordered
+        if stay.id in tonight or stay.id in by_key
+    ]
+    return [one for one in made if one.key_id in tonight or one.meaning is not Meaning.READY]
 
 
-def _take(by_key: dict[int, list[_Place]], told: Sequence[Any], now: datetime) -> None:
-    row = Row._make(told[: len(COLUMNS)])
-    person_id, name, leaving_since = told[len(COLUMNS) :]
+def _take(
+    by_key: dict[int, list[_Place]], row: Row, person_id: int, name: str, now: datetime
+) -> None:
     meaning = meaning_of(answer(row, now=now))
-    if meaning is None or leaving_since is not None:
+    if meaning is None:
         return
     door = ADoor(
         keychain_door_id=row.keychain_door_id,
@@ -184,7 +196,7 @@ def _take(by_key: dict[int, list[_Place]], told: Sequence[Any], now: datetime) -
     by_key.setdefault(row.key_id, []).append(_Place(door, person_id))
 
 
-def _arrival(stay: _Stay, places: Sequence[_Place], soon: datetime) -> Arrival | None:
+def _arrival(stay: _Stay, places: Sequence[_Place], soon: datetime) -> Arrival:
     doors: dict[int, ADoor] = {}
     for place in places:
         known = doors.get(place.door.keychain_door_id, place.door)

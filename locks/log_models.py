@@ -54,6 +54,11 @@ class Episode(OneHotel):
                 condition=Q(closed_at=None),
                 name="open_episodes_by_time",
             ),
+            models.Index(
+                fields=["property", "-closed_at", "-id"],
+                condition=Q(closed_at__isnull=False),
+                name="past_episodes",
+            ),
         ]
 
 

@@ -21,6 +21,7 @@ from keys.swapping_api import SwapView
 from keys.tonight_api import TonightView
 from locks import api as locks
 from pms import api as pms
+from portal.handover_api import HandoverView
 from portal.staff.access import public
 
 
@@ -50,6 +51,8 @@ _DOOR: dict[str, Any] = {"get": "retrieve", "patch": "partial_update", "delete":
 
 urlpatterns = [
     path("property/", locks.PropertyView.as_view({"get": "read"}), name="property"),
+    path("handover/", HandoverView.as_view({"get": "read"}), name="handover"),
+    path("handover/take-over/", HandoverView.as_view({"post": "take"}), name="handover-take"),
     path("tonight/", TonightView.as_view({"get": "read"}), name="tonight"),
     path("keys/", KeysView.as_view(_KEYS), name="keys"),
     path("keys/<int:pk>/", KeysView.as_view(_KEY), name="key"),

@@ -12,6 +12,7 @@ from keys.telling_models import Alert
 from locks.history import History, Tracked
 from locks.models import Property
 from locks.same_hotel import OneHotel
+from locks.vault import EncryptedTextField
 
 
 class People(UserManager["User"]):
@@ -186,5 +187,45 @@ class AlertMail(OneHotel):
                 fields=["next_try_at"],
                 condition=Q(next_try_at__isnull=False),
                 name="alert_mails_due",
+            ),
+        ]
+
+
+class Handover(OneHotel):
+    """The moment at which a member took a shift over; what happened since the one before was told to them then."""
+
+    property = models.ForeignKey(
+        Property, on_delete=models.PROTECT, related_name="+", db_index=False
+    )
+    membership = models.ForeignKey(Membership, on_delete=models.PROTECT, related_name="+")
+    taken_at = models.DateTimeField()
+
+    class Meta:
+        indexes = [models.Index(fields=["property", "-taken_at", "-id"], name="handovers_by_time")]
+
+
+class HandoverMail(OneHotel):
+    """A shift that is to be told to one address, once. ``next_try_at`` is none when nothing more is to be done; a worker
+    moves it on before it sends. ``result`` says how it ended, or what went wrong last. The address lies encrypted."""
+
+    property = models.ForeignKey(Property, on_delete=models.PROTECT, related_name="+")
+    membership = models.ForeignKey(Membership, on_delete=models.PROTECT, related_name="+")
+    address = EncryptedTextField()
+    since = models.DateTimeField()
+    until = models.DateTimeField()
+    next_try_at = models.DateTimeField(null=True, blank=True)
+    tries = models.PositiveSmallIntegerField(default=0)
+    sent_at = models.DateTimeField(null=True, blank=True)
+    result = models.CharField(max_length=60, blank=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=Q(since__lt=F("until")), name="shift_has_length"),
+        ]
+        indexes = [
+            models.Index(
+                fields=["next_try_at"],
+                condition=Q(next_try_at__isnull=False),
+                name="handover_mails_due",
             ),
         ]

@@ -36,7 +36,15 @@ from locks.models import Door, DoorLink, Gateway, Lock, LockAccount, Writer
 from locks.same_hotel import OneHotel, pointers
 from locks.slot_models import ForeignCode, SlotUse, VendorId
 from pms.models import Integration, Outage, Reservation, Room, RoomDoor, WebhookEvent, WriteBack
-from portal.models import AlertMail, AlertPreference, ApiToken, Membership, Role
+from portal.models import (
+    AlertMail,
+    AlertPreference,
+    ApiToken,
+    Handover,
+    HandoverMail,
+    Membership,
+    Role,
+)
 from tests import factories
 from tests.factories import now
 
@@ -270,6 +278,13 @@ class Hotel:
             member = self._keep(factories.member(self.hotel, Role.OWNER))
             alert = self._keep(factories.alert_at(self.hotel, about=f"door:{member.pk}"))
             self._keep(AlertPreference.objects.create(property=self.hotel, membership=member))
+            mine = {"property": self.hotel, "membership": member}
+            self._keep(Handover.objects.create(taken_at=self.at, **mine))
+            self._keep(
+                HandoverMail.objects.create(
+                    since=self.at, until=self.at + timedelta(hours=1), address="a@b.example", **mine
+                )
+            )
             mail = AlertMail(
                 property=self.hotel, alert=alert, membership=member, what="over", made_at=self.at
             )

@@ -29,6 +29,7 @@ FEW, MANY = 3, 33
 BACKEND = "django.contrib.auth.backends.ModelBackend"
 PORTAL = {
     "/tonight/": 12,
+    "/handover/": 12,
     "/keys/": 14,
     "/keys/?group=upcoming": 14,
     "/keys/?group=past": 14,
@@ -54,6 +55,7 @@ PORTAL = {
 }
 API = {
     "/api/v1/tonight/": 11,
+    "/api/v1/handover/": 11,
     "/api/v1/keys/": 9,
     "/api/v1/keys/?pending=true": 9,
     "/api/v1/doors/": 6,

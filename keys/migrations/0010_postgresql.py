@@ -2,7 +2,7 @@
 
 from django.db import migrations
 
-from locks.postgresql import owned, same_hotel
+from locks.postgresql import OnPostgreSQL, owned, same_hotel
 
 
 class Migration(migrations.Migration):
@@ -53,5 +53,13 @@ class Migration(migrations.Migration):
             door_id="locks_door",
             lock_id="locks_lock",
             writer_id="locks_writer",
+        ),
+        # A shift is told from the history of one hotel by its time.
+        *(
+            OnPostgreSQL(
+                f"CREATE INDEX {table}_of_hotel ON {table} (property_id, history_date, history_id)",
+                f"DROP INDEX {table}_of_hotel",
+            )
+            for table in ("keys_historicalkey", "keys_historicalkeychaindoor")
         ),
     ]

@@ -15,6 +15,8 @@ class Migration(migrations.Migration):
     operations = [
         *owned("portal_membership"),
         *same_hotel("portal_apitoken", membership_id="portal_membership"),
+        *same_hotel("portal_handover", membership_id="portal_membership"),
+        *same_hotel("portal_handovermail", membership_id="portal_membership"),
         *same_hotel("portal_alertpreference", membership_id="portal_membership"),
         *same_hotel("portal_alertmail", membership_id="portal_membership", alert_id="keys_alert"),
     ]

@@ -35,6 +35,8 @@ NOT_SCREENS = {
     "sign_out",
     "switch_property",
     "theme",
+    "take_over",
+    "mail_handover",
     "switch_key",
     "try_key_door",
     "release_times",

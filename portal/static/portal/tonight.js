@@ -13,6 +13,7 @@
     }
   }
   showButtons();
+  document.addEventListener("htmx:afterSwap", showButtons);
 
   if ("saved" in root.dataset) {
     const back = async () => {
@@ -27,6 +28,7 @@
     return;
   }
 
+  if (window.location.pathname !== "/tonight/") return;
   if (!("serviceWorker" in navigator)) return;
   let savedAt = 0;
   async function save() {
