@@ -53,7 +53,7 @@ def mail(request: StaffRequest) -> HttpResponseBase:
     """Send this shift to an address; a worker does it."""
     form = MailForm(request.POST)
     if not form.is_valid():
-        return _page(request, form, status=422)
+        return _page(request, form)
     at = now()
     last = handovers.last_of(request.staff.hotel.pk)
     handovers.ask_mail(
@@ -69,7 +69,7 @@ def mail(request: StaffRequest) -> HttpResponseBase:
     return redirect("handover")
 
 
-def _page(request: StaffRequest, form: MailForm, *, status: int = 200) -> HttpResponse:
+def _page(request: StaffRequest, form: MailForm) -> HttpResponse:
     at = now()
     last = handovers.last_of(request.staff.hotel.pk)
     since = shift.since_when(last.taken_at if last else None, now=at)
@@ -87,4 +87,4 @@ def _page(request: StaffRequest, form: MailForm, *, status: int = 200) -> HttpRe
         "zone_name": request.staff.hotel.timezone,
         "days": shift.LONGEST.days,
     }
-    return show(request, "staff/handover.html", context, status=status)
+    return show(request, "staff/handover.html", context)
