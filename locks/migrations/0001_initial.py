@@ -271,7 +271,7 @@ class Migration(migrations.Migration):
                 ('closed_at', models.DateTimeField(blank=True, null=True)),
             ],
             options={
-                'indexes': [models.Index(condition=models.Q(('closed_at', None)), fields=['property', '-kind', 'opened_at', 'id'], name='open_episodes'), models.Index(condition=models.Q(('closed_at', None)), fields=['property', 'opened_at', 'id'], name='open_episodes_by_time')],
+                'indexes': [models.Index(condition=models.Q(('closed_at', None)), fields=['property', '-kind', 'opened_at', 'id'], name='open_episodes'), models.Index(condition=models.Q(('closed_at', None)), fields=['property', 'opened_at', 'id'], name='open_episodes_by_time'), models.Index(condition=models.Q(('closed_at__isnull', False)), fields=['property', '-closed_at', '-id'], name='past_episodes')],
                 'constraints': [models.UniqueConstraint(condition=models.Q(('closed_at', None)), fields=('assignment_id', 'kind'), name='one_open_episode_per_kind'), models.CheckConstraint(condition=models.Q(('closed_at', None), ('closed_at__gte', models.F('opened_at')), _connector='OR'), name='episode_ends_after_it_began')],
             },
         ),

@@ -1,5 +1,6 @@
 import django.db.models.deletion
 import locks.history
+import locks.vault
 import simple_history.models
 from django.conf import settings
 from django.db import migrations, models
@@ -72,6 +73,37 @@ class Migration(migrations.Migration):
             ],
             options={
                 'constraints': [models.UniqueConstraint(condition=models.Q(('accepted_at', None), ('withdrawn_at', None)), fields=('property', 'email'), name='one_open_invitation')],
+            },
+        ),
+        migrations.CreateModel(
+            name='HandoverMail',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('property', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='locks.property')),
+                ('membership', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='portal.membership')),
+                ('address', locks.vault.EncryptedTextField()),
+                ('since', models.DateTimeField()),
+                ('until', models.DateTimeField()),
+                ('next_try_at', models.DateTimeField(blank=True, null=True)),
+                ('tries', models.PositiveSmallIntegerField(default=0)),
+                ('sent_at', models.DateTimeField(blank=True, null=True)),
+                ('result', models.CharField(blank=True, max_length=60)),
+            ],
+            options={
+                'indexes': [models.Index(condition=models.Q(('next_try_at__isnull', False)), fields=['next_try_at'], name='handover_mails_due')],
+                'constraints': [models.CheckConstraint(condition=models.Q(('since__lt', models.F('until'))), name='shift_has_length')],
+            },
+        ),
+        migrations.CreateModel(
+            name='Handover',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('property', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='locks.property')),
+                ('membership', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='portal.membership')),
+                ('taken_at', models.DateTimeField()),
+            ],
+            options={
+                'indexes': [models.Index(fields=['property', '-taken_at', '-id'], name='handovers_by_time')],
             },
         ),
         migrations.CreateModel(
