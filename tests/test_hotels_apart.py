@@ -316,6 +316,7 @@ def test_every_row_that_points_into_its_hotel_looks_when_it_is_saved():
         *(KeychainDoor, Credential, Assignment, ApiToken, WebhookEvent, AlertPreference, AlertMail),
         *(GuestMessage, WriteBack, SlotUse, VendorId, ForeignCode, Errand, Continuation, Discovery),
         *(BackupCode, FormerCode, CardEncoding),
+        *(BackupCode, FormerCode, Handover, HandoverMail),
     }
     assert all(issubclass(model, OneHotel) for model, _ in POINTERS)
     parents = {field.related_model for _, field in POINTERS}
