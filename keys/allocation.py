@@ -218,4 +218,5 @@ def _take(credential: Credential, secret: str, note: str, *, now: datetime) -> N
         place.next_attempt_at = next_mark(place.next_attempt_at, now)
         if place.reserved_digest is not None:
             place.reserved_digest = credential.secret_digest
-        place.save(update_fields=["revision", "next_attempt_at", "reserved_digest"])
+        place.own_secret = None  # type: ignore[assignment]
+        place.save(update_fields=["revision", "next_attempt_at", "reserved_digest", "own_secret"])

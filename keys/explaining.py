@@ -11,7 +11,7 @@ from datetime import datetime
 
 from django.db.models import QuerySet
 
-from keys import offsets, whole_hours, wording
+from keys import keypad, offsets, whole_hours, wording
 from keys.facts import COLUMNS, Answer, Row, answer, as_if_released, times_of
 from keys.models import Assignment, Credential, Key, KeychainDoor
 from keys.provisioning import PAUSES
@@ -242,7 +242,7 @@ def _explain_door(
         reasons=_merged(waiting),
         places=told,
         window=window,
-        cautions=_cautions(key, lock, window, now),
+        cautions=_cautions(key, lock, window, told, now),
         removing=any(
             hold in {Hold.STILL_ON_LOCK, Hold.REMOVAL_PENDING}
             for place in told
@@ -258,15 +258,28 @@ def _explain_door(
 
 
 def _cautions(
-    key: Key, lock: Lock | None, window: tuple[datetime, datetime], now: datetime
+    key: Key,
+    lock: Lock | None,
+    window: tuple[datetime, datetime],
+    places: Sequence[PlaceAnswer],
+    now: datetime,
 ) -> list[str]:
     if state_of(key, now=now) not in {"Upcoming", "Current"}:
         return []
     said = [
         offsets.caution(lock, window, zone(key.property.timezone), now=now),
         whole_hours.caution(key.property, lock, window),
+        keypad.caution(_with_own_codes(places)),
     ]
     return [one for one in said if one]
+
+
+def _with_own_codes(places: Sequence[PlaceAnswer]) -> list[str]:
+    return [
+        place.credential.person.guest.name
+        for place in places
+        if place.assignment.own_secret is not None
+    ]
 
 
 def _merged(places: list[PlaceAnswer]) -> list[Reason]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from django.db import transaction
 
-from keys import provisioning, rezoning, whole_hours
+from keys import keypad, provisioning, rezoning, whole_hours
 from keys.refusal import Refused
 from keys.rule_changes import keep_in_house
 from locks.bell import ring
@@ -66,6 +66,8 @@ def _have_followed(hotel: Property, different: set[str], *, now: datetime) -> No
     """Have reservations and windows follow what is different now."""
     if "whole_hours" in different:
         whole_hours.place_again(Lock.objects.filter(property=hotel, whole_hours=True), now=now)
+    if "keypad_changes" in different and hotel.keypad_changes == keypad.RESTORE:
+        keypad.put_back(hotel, now=now)
     if different & FOLLOWED:
         Reservation.objects.filter(
             property=hotel,

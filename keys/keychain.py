@@ -322,7 +322,7 @@ def reserve_again(key: Key, *, now: datetime) -> None:
         )
         try:
             with transaction.atomic():
-                mark(places, now=now, reserved_digest=credential.secret_digest)
+                mark(places, now=now, reserved_digest=credential.secret_digest, own_secret=None)
         except IntegrityError:
             allocation.replace(credential=credential, because=None, now=now)
-            mark(places, now=now, reserved_digest=credential.secret_digest)
+            mark(places, now=now, reserved_digest=credential.secret_digest, own_secret=None)

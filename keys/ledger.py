@@ -21,7 +21,7 @@ from django.db.models import Case, DateTimeField, F, Q, QuerySet, Value, When
 
 from keys.facts import Answer, Row, rows_of
 from keys.leases import Grip, parts, renew
-from keys.models import Assignment, Credential
+from keys.models import Assignment
 from locks import crediting, doorlog, slots
 from locks.columns import array, columns
 from locks.doorlog import Line, Trouble
@@ -136,12 +136,17 @@ def on_lock_rows(lock_id: int) -> list[tuple[Row, str]]:
         | Q(sent_revision__isnull=False)
     )
     rows = rows_of(places)
-    secrets = dict(
-        Credential.objects.filter(pk__in={row.credential_id for row in rows}).values_list(
-            "id", "secret"
-        )
-    )
-    return [(row, secrets[row.credential_id]) for row in rows]
+    secrets = secrets_of([row.id for row in rows])
+    return [(row, secrets[row.id]) for row in rows]
+
+
+def secrets_of(ids: Sequence[int]) -> dict[int, str]:
+    """What these rows' locks are to hold: the credential's secret, or the one that was set at the keypad and is kept."""
+    rows = Assignment.objects.filter(pk__in=ids)
+    return {
+        id_: own or secret
+        for id_, own, secret in rows.values_list("id", "own_secret", "credential__secret")
+    }
 
 
 def gone_rows(ids: Sequence[int], lock_id: int) -> list[Row]:
@@ -351,11 +356,12 @@ def stamp(rows: Sequence[Row]) -> dict[int, str]:
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
             cursor.execute(
-                "UPDATE keys_assignment a SET sent_revision = a.revision, lock_digest = c.secret_digest "
+                "UPDATE keys_assignment a SET sent_revision = a.revision, lock_digest = "
+                "CASE WHEN a.own_secret IS NULL THEN c.secret_digest ELSE a.reserved_digest END "
                 "FROM unnest(%s::bigint[], %s::int[], %s::timestamptz[]) AS d(id, revision, seen), "
                 "keys_credential c WHERE a.id = d.id AND c.id = a.credential_id "
                 "AND a.revision = d.revision AND a.next_attempt_at = d.seen "
-                "AND a.sent_revision IS NULL RETURNING a.id, c.secret",
+                "AND a.sent_revision IS NULL RETURNING a.id, COALESCE(a.own_secret, c.secret)",
                 columns((row.id, row.revision, row.next_attempt_at) for row in rows),
             )
             return {row[0]: decrypt(row[1]) for row in cursor.fetchall()}
@@ -363,14 +369,18 @@ def stamp(rows: Sequence[Row]) -> dict[int, str]:
 
 
 def _stamp_one(row: Row) -> str | None:
-    credential = Credential.objects.get(pk=row.credential_id)
+    place = Assignment.objects.select_related("credential").get(pk=row.id)
+    own, ours = place.own_secret, place.credential
     done = Assignment.objects.filter(
         pk=row.id,
         revision=row.revision,
         next_attempt_at=row.next_attempt_at,
         sent_revision=None,
-    ).update(sent_revision=row.revision, lock_digest=credential.secret_digest)
-    return credential.secret if done else None
+    ).update(
+        sent_revision=row.revision,
+        lock_digest=ours.secret_digest if own is None else place.reserved_digest,
+    )
+    return (own or ours.secret) if done else None
 
 
 def note(answers: Sequence[Answer], *, now: datetime) -> int:

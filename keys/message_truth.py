@@ -24,7 +24,7 @@ class Truth:
 
 
 def truth_of(credential: Credential, *, why: str, now: datetime) -> Truth:
-    """Ask the rule about every door of this credential. Three queries."""
+    """Ask the rule about every door of this credential. Four queries."""
     key = credential.key
     if key.revoked_at is not None or key.over_at <= now:
         return Truth(credential=credential, refusal="The key is over: nothing is sent.")
@@ -38,6 +38,11 @@ def truth_of(credential: Credential, *, why: str, now: datetime) -> Truth:
         said = f"Allow Provisioning is off at {', '.join(held)}: nothing is sent for a held key."
         return Truth(credential=credential, refusal=said)
     places = Assignment.objects.filter(credential=credential, keychain_door__in=doors)
+    own = set(places.filter(own_secret__isnull=False).values_list("keychain_door_id", flat=True))
+    if own:
+        names = ", ".join(each.door.name for each in doors if each.pk in own)
+        said = f"The code was changed at the keypad of {names} and is kept there: a message would say another."
+        return Truth(credential=credential, refusal=said)
     told = {row.keychain_door_id: answer(row, now=now) for row in rows_of(places)}
     waiting = [d.door.name for d in doors if d.pk not in told or not _is_ready(told[d.pk])]
     if waiting:

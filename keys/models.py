@@ -324,7 +324,8 @@ class Assignment(OneHotel):
     the lock is known to hold, none when it is known to hold nothing. ``reserved_digest`` keeps the secret to this
     door while it is wanted there or may still lie there; ``lock_digest`` is the secret that was last sent, which after a
     change is still the old one until the lock has the new. ``next_attempt_at`` is the queue. ``waits`` and ``headline``
-    are the rule's last answer, for lists only: pages about one key ask the rule again.
+    are the rule's last answer, for lists only: pages about one key ask the rule again. ``own_secret`` is a code that was
+    set at this lock's keypad and is kept there in place of the credential's, none as a rule.
     """
 
     property = models.ForeignKey(
@@ -345,6 +346,7 @@ class Assignment(OneHotel):
     kind = models.CharField(max_length=12, choices=KindChoice.choices)
     reserved_digest = models.CharField(max_length=64, null=True)  # noqa: DJ001 - unique where set
     lock_digest = models.CharField(max_length=64, null=True)  # noqa: DJ001 - unique where set
+    own_secret = EncryptedTextField(null=True)  # type: ignore[misc]  # none is not an empty code
     starts_at = models.DateTimeField()
     ends_at = models.DateTimeField()
     revision = models.PositiveIntegerField(default=1)

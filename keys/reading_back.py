@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from django.conf import settings
 
-from keys import ledger, user_names
+from keys import keypad, ledger, user_names
 from keys.consequences import what_follows
 from keys.desk import Desk
 from keys.facts import Row, answer, is_superseded
@@ -19,7 +19,6 @@ from keys.in_hand import given_up, open_in_book
 from keys.leases import Grip
 from keys.ledger import Batch, ReadBack
 from keys.lock_calls import LockCalls
-from keys.models import Credential
 from keys.outcomes import (
     NOT_CONFIRMED,
     UNREACHABLE,
@@ -64,6 +63,7 @@ class ReadingBack:
         now = self.desk.now()
         batch = Batch()
         held = await self._named(back.lock_id, seen.held, slotted=lock.has_slots)
+        rows = await self.desk.call(partial(keypad.kept, rows, held, now=now))
         rows += await self._strays(back.lock_id, rows, held, seen.unsure)
         wrong = [self._judge(grip, read, row, secret, held, batch, now) for row, secret in rows]
         if any(wrong):
@@ -190,10 +190,9 @@ class ReadingBack:
         now = self.desk.now()
         batch = Batch()
         by_name = self.calls.driver(example.account_id or 0).capabilities.by_user_name
-        credentials = [row.credential_id for row in rows]
-        secrets = await self.desk.call(partial(_secrets_of, credentials, by_name=by_name))
+        secrets = await self.desk.call(partial(_secrets_of, rows, by_name=by_name))
         for row in rows:
-            self._judge(grip, read, row, secrets.get(row.credential_id, ""), held, batch, now)
+            self._judge(grip, read, row, secrets.get(row.id, ""), held, batch, now)
         if any(row.accepted_at is None for row in rows):
             batch.effects.append(partial(doorlog.must_read_back, lock_ids=[lock_id], now=now))
         if not read.is_book:
@@ -334,6 +333,7 @@ def _by_name(rows: Sequence[tuple[Row, str]]) -> list[tuple[Row, str]]:
     return [(row, names.get(row.credential_id, secret)) for row, secret in rows]
 
 
-def _secrets_of(credential_ids: Sequence[int], *, by_name: bool) -> dict[int, str]:
-    rows = Credential.objects.filter(pk__in=credential_ids).values_list("id", "secret")
-    return dict(rows) | (user_names.names_of(credential_ids) if by_name else {})
+def _secrets_of(rows: Sequence[Row], *, by_name: bool) -> dict[int, str]:
+    secrets = ledger.secrets_of([row.id for row in rows])
+    known = [(row, secrets[row.id]) for row in rows if row.id in secrets]
+    return {row.id: secret for row, secret in (_by_name(known) if by_name else known)}

@@ -13,7 +13,7 @@ from typing import Any
 
 from django.db.models import Count, Q, QuerySet
 
-from keys import rezoning, whole_hours
+from keys import keypad, rezoning, whole_hours
 from keys.facts import Row, answer, is_over, rows_of
 from keys.following import ALIVE
 from keys.issuing import switch_many
@@ -24,6 +24,7 @@ from keys.rules import Action, Hold, OnLock, Permission
 from locks.history import Actor
 from locks.models import Door, Property
 
+HONOR = Property.KeypadChanges.HONOR
 CAP = 2000
 """Keys that are looked at one by one, those that end soonest first; a larger house reads "2000 or more"."""
 CHECK_IN = {Hold.NOT_CHECKED_IN, Hold.CHECK_IN_UNKNOWN}
@@ -36,7 +37,7 @@ class RuleChange:
     ``stay`` have a code on a lock and their guests are in house; ``come_off`` have one and are to come; ``wait`` have
     none yet and will wait for check-in. ``go_on`` wait no longer, ``at_once`` of them are written as soon as it is saved.
     ``zone`` is what another time zone does, none where it stays. ``rounded`` and ``refused`` are at locks that take whole
-    hours only, with other times.
+    hours only, with other times. ``put_back`` are codes changed at keypads that give way to ours again.
     """
 
     stay: int = 0
@@ -50,12 +51,21 @@ class RuleChange:
     zone: ZoneChange | None = None
     rounded: int = 0
     refused: int = 0
+    put_back: int = 0
 
     @property
     def is_felt(self) -> bool:
         """Whether any key is affected."""
         counts = self.stay or self.come_off or self.wait or self.go_on
-        return bool(counts or self.get or self.lose or self.zone or self.rounded or self.refused)
+        return bool(
+            counts
+            or self.get
+            or self.lose
+            or self.zone
+            or self.rounded
+            or self.refused
+            or self.put_back
+        )
 
 
 def preview(
@@ -73,6 +83,8 @@ def preview(
     if changes.get("whole_hours", property.whole_hours) != property.whole_hours:
         rounds = changes["whole_hours"] == whole_hours.ROUND
         found["rounded" if rounds else "refused"] = whole_hours.touched(property, now=now)
+    if changes.get("keypad_changes", HONOR) == keypad.RESTORE and property.keypad_changes == HONOR:
+        found["put_back"] = keypad.own_codes(property, now=now).count()
     if changes.get("timezone", property.timezone) != property.timezone:
         zone = rezoning.preview(property=property, timezone=changes["timezone"], now=now)
         found |= {"zone": zone, "capped": zone.capped or found.get("capped", False)}

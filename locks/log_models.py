@@ -74,6 +74,7 @@ class LogCode(models.TextChoices):
     REMOVE_FAILED = "remove_failed", "Removal not confirmed"
     RESOLVED = "resolved", "4117 resolved"
     REPAIRED = "repaired", "Found out of step and repaired"
+    KEPT = "kept", "Changed at the keypad and kept"
     FOREIGN = "foreign", "Unknown credential on the lock"
     FOREIGN_REMOVED = "foreign_removed", "Unknown credential removed"
     FOREIGN_ADOPTED = "foreign_adopted", "Unknown credential made a key"

@@ -66,6 +66,10 @@ class Property(Tracked):
         ROUND = "round", "Begin the hour before and end the hour after"
         REFUSE = "refuse", "Refuse times that are not whole hours"
 
+    class KeypadChanges(models.TextChoices):
+        RESTORE = "restore", "Put our code back"
+        HONOR = "honor", "Keep the new code on that lock"
+
     class GuestMessages(models.TextChoices):
         OFF = "off", "Off"
         ON_KEY = "on_key", "When the code is on its locks"
@@ -116,6 +120,12 @@ class Property(Tracked):
         choices=ReopenedCode.choices,
         default=ReopenedCode.SAME,
         help_text="A code that someone else got meanwhile is drawn anew in any case; one that staff chose stays.",
+    )
+    keypad_changes = models.CharField(
+        "A guest’s code that was changed at the keypad",
+        max_length=7,
+        choices=KeypadChanges.choices,
+        default=KeypadChanges.RESTORE,
     )
     whole_hours = models.CharField(
         "Locks that take whole hours only",

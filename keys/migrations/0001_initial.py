@@ -486,6 +486,7 @@ class Migration(migrations.Migration):
                 ('kind', models.CharField(choices=[('door_code', 'Door Code'), ('smartkey', 'SmartKey'), ('keycard', 'Keycard')], max_length=12)),
                 ('reserved_digest', models.CharField(max_length=64, null=True)),
                 ('lock_digest', models.CharField(max_length=64, null=True)),
+                ('own_secret', locks.vault.EncryptedTextField(null=True)),
                 ('starts_at', models.DateTimeField()),
                 ('ends_at', models.DateTimeField()),
                 ('revision', models.PositiveIntegerField(default=1)),

@@ -113,6 +113,7 @@ class PropertyForm(forms.ModelForm):  # type: ignore[type-arg]
             "common_doors",
             "code_length",
             "whole_hours",
+            "keypad_changes",
             "reopened_code",
             "guest_messages",
             "guest_channels",
@@ -126,6 +127,7 @@ class PropertyForm(forms.ModelForm):  # type: ignore[type-arg]
         }
         error_messages = {"name": {"unique": "Another property has that name: choose another."}}
         help_texts = {
+            "keypad_changes": "Kept is what the lock shows, of guests who may enter now, on that lock only; their key’s page says so. A lock that hides its codes keeps it until Portal writes there again.",
             "whole_hours": "Some locks open and close on the hour only. Where times are refused, staff choose others, and a reservation with such times waits.",
             "timezone": "All times of this property are typed and shown in it.",
             "mode": "In Setup nothing is written to locks.",
