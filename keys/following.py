@@ -370,7 +370,7 @@ def _follow_companions(key: Key, stay: Reservation, *, now: datetime) -> None:
     for ref, name in wanted.items():
         person = present.get(ref)
         if person is None:
-            wish = PersonWish(name=name, external_id=ref, credentials=FROM_RESERVATION)
+            wish = PersonWish(name=name or "Guest", external_id=ref, credentials=FROM_RESERVATION)
             join_person(key, wish, is_main=False, now=now)
             continue
         _tell(person.guest, name=name or person.guest.name)

@@ -16,6 +16,7 @@ from keys import (
     clocks,
     delivery,
     encoding,
+    erasing,
     errands,
     following,
     messages,
@@ -122,3 +123,10 @@ def message_guests() -> None:
 def tell_pms() -> None:
     """Say which Door Codes the PMS shall show, where something changed."""
     pms_codes.tell_all(now=database_now())
+
+
+@shared_task
+def forget_guests() -> None:
+    """Erase guests who were kept as long as their property says; what is left after a round is another message's."""
+    if erasing.forget_due(now=database_now()) >= erasing.AT_ONCE:
+        ring("keys.tasks.forget_guests")

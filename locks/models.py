@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from django.core.exceptions import ValidationError
-from django.core.validators import MaxValueValidator
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Lower
@@ -148,6 +148,12 @@ class Property(Tracked):
         default=0,
         validators=[MaxValueValidator(720)],
     )
+    guests_kept_days = models.PositiveSmallIntegerField(
+        "Days that guests’ names and contacts are kept after their stay",
+        default=365,
+        validators=[MinValueValidator(7), MaxValueValidator(3650)],
+        help_text="Then a name becomes a number, and contacts, messages and notes go. Doors and times stay in the log.",
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     history = History()
 
@@ -161,6 +167,10 @@ class Property(Tracked):
                 condition=Q(write_lead_minutes__lte=240), name="lead_at_most_4_h"
             ),
             models.CheckConstraint(condition=Q(backup_codes__lte=5), name="backup_codes_at_most_5"),
+            models.CheckConstraint(
+                condition=Q(guests_kept_days__gte=7, guests_kept_days__lte=3650),
+                name="guests_kept_a_week_to_ten_years",
+            ),
         ]
 
     def __str__(self) -> str:

@@ -194,7 +194,8 @@ class Reservation(OneHotel):
     ``fingerprint`` is how that is known, and ``followed_at`` is the ``changed_at`` that the key has followed.
     ``missing_since`` is set while the PMS does not mention the stay though asked for it by name; that alone ends nothing.
     ``happened`` is what happened during the outage of ``affected_by``, and ``before_outage`` the stay as it was known
-    before it, none if it came in. Guests' contacts live here encrypted; they have no history.
+    before it, none if it came in. Guests' contacts live here encrypted; they have no history. ``erased_refs`` are the
+    pseudonyms of its guests who were erased: the PMS does not bring their names back.
     """
 
     class State(models.TextChoices):
@@ -220,6 +221,7 @@ class Reservation(OneHotel):
     guest_email = EncryptedTextField(blank=True, default="")
     guest_phone = EncryptedTextField(blank=True, default="")
     companions = models.JSONField(default=list, blank=True)
+    erased_refs = models.JSONField(default=list, blank=True, editable=False)
     room_ref = models.CharField(max_length=60, blank=True)
     room_name = models.CharField(max_length=100, blank=True)
     arrival_on = models.DateField()

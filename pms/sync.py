@@ -21,6 +21,7 @@ from locks.pulse import bump
 from locks.vault import digest
 from pms import connection
 from pms.adapters import Companion, Ended, Page, Stay, StayState
+from pms.erased import without_erased
 from pms.missing import note_mentioned
 from pms.models import Integration, Reservation, Room
 from pms.rooms import import_rooms
@@ -115,6 +116,7 @@ class _Glance(NamedTuple):
     pms_updated_at: datetime | None
     read_at: datetime
     fingerprint: str
+    erased_refs: list[str]
 
 
 def _news(integration: Integration, stays: Sequence[Stay], asked_at: datetime) -> list[Stay]:
@@ -124,13 +126,13 @@ def _news(integration: Integration, stays: Sequence[Stay], asked_at: datetime) -
     found = {
         ref: _Glance(*rest) for ref, *rest in rows.values_list("external_id", *_Glance._fields)
     }
-    return [
-        stay
-        for stay in stays
-        if (glance := found.get(stay.external_id)) is None
-        or not stay.guests_known
-        or _is_news(stay, glance, asked_at)
-    ]
+    news = []
+    for said in stays:
+        glance = found.get(said.external_id)
+        stay = said if glance is None else without_erased(said, glance.erased_refs)
+        if glance is None or not stay.guests_known or _is_news(stay, glance, asked_at):
+            news.append(stay)
+    return news
 
 
 def _locked(integration: Integration, refs: Sequence[str]) -> QuerySet[Reservation]:

@@ -15,6 +15,7 @@ from rest_framework.views import APIView
 from keys import alerts_api
 from keys.api import KeychainDoorsView, KeysView, ReleaseView
 from keys.encoding_api import EncodingView
+from keys.guests_api import PeopleView
 from keys.past_api import QuestionsView
 from keys.recovery_api import OutagesView, RecoveriesView, RecoveryRowsView
 from keys.swapping_api import SwapView
@@ -92,6 +93,16 @@ urlpatterns = [
     ),
     path(
         "outages/<int:pk>/recover/", OutagesView.as_view({"post": "start"}), name="outage-recover"
+    ),
+    path(
+        "keys/<int:key_id>/people/<int:pk>/erase/",
+        PeopleView.as_view({"post": "erase"}),
+        name="person-erase",
+    ),
+    path(
+        "keys/<int:key_id>/people/<int:pk>/export/",
+        PeopleView.as_view({"get": "export"}),
+        name="person-export",
     ),
     path(
         "integrations/<int:integration_id>/rooms/",

@@ -56,6 +56,7 @@ def set_schedule(sender: Celery, **_: object) -> None:
             ("look for locks of accounts", "locks.tasks.discover", settings.POLL_LOCKS_EVERY_S),
             ("ask locks how they are", "keys.tasks.tend_locks", settings.TEND_LOCKS_EVERY_S),
             ("plan the slow read-back of new locks", "locks.tasks.plan_read_backs", 600.0),
+            ("forget guests past their time", "keys.tasks.forget_guests", 3600.0),
             ("ready next month's door log", "locks.tasks.prepare_log", 6 * 3600.0),
         )
     }

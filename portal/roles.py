@@ -34,6 +34,7 @@ class Right(StrEnum):
     CHANGE_LOCK_SYSTEMS = "connect and reconnect lock systems"
     RELEASE_IN_BULK = "release many doors at once"
     CHANGE_IN_BULK = "revoke many keys and switch their doors at once"
+    ERASE_GUESTS = "erase and export guests"
     MAIL_HANDOVER = "send the shift handover by e-mail"
     MANAGE_TOKENS = "make and revoke API tokens"
     DISCONNECT = "disconnect the PMS and lock systems"
@@ -62,6 +63,7 @@ _MANAGER = _TEAM | {
     Right.CHANGE_LOCK_SYSTEMS,
     Right.RELEASE_IN_BULK,
     Right.CHANGE_IN_BULK,
+    Right.ERASE_GUESTS,
     Right.MAIL_HANDOVER,
     Right.MANAGE_TOKENS,
 }

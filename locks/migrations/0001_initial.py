@@ -40,11 +40,12 @@ class Migration(migrations.Migration):
                 ('guest_messages_since', models.DateTimeField(blank=True, editable=False, null=True)),
                 ('guest_channels', models.CharField(choices=[('email', 'E-mail'), ('sms', 'SMS'), ('both', 'E-mail and SMS')], default='email', max_length=5, verbose_name='Messages go by')),
                 ('guest_lead_hours', models.PositiveSmallIntegerField(default=0, validators=[django.core.validators.MaxValueValidator(720)], verbose_name='Not earlier than this many hours before the arrival')),
+                ('guests_kept_days', models.PositiveSmallIntegerField(default=365, help_text='Then a name becomes a number, and contacts, messages and notes go. Doors and times stay in the log.', validators=[django.core.validators.MinValueValidator(7), django.core.validators.MaxValueValidator(3650)], verbose_name='Days that guests’ names and contacts are kept after their stay')),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
             ],
             options={
                 'verbose_name_plural': 'properties',
-                'constraints': [models.CheckConstraint(condition=models.Q(('code_length__gte', 4), ('code_length__lte', 12)), name='code_length_4_to_12'), models.CheckConstraint(condition=models.Q(('write_lead_minutes__lte', 240)), name='lead_at_most_4_h'), models.CheckConstraint(condition=models.Q(('backup_codes__lte', 5)), name='backup_codes_at_most_5')],
+                'constraints': [models.CheckConstraint(condition=models.Q(('code_length__gte', 4), ('code_length__lte', 12)), name='code_length_4_to_12'), models.CheckConstraint(condition=models.Q(('write_lead_minutes__lte', 240)), name='lead_at_most_4_h'), models.CheckConstraint(condition=models.Q(('backup_codes__lte', 5)), name='backup_codes_at_most_5'), models.CheckConstraint(condition=models.Q(('guests_kept_days__gte', 7), ('guests_kept_days__lte', 3650)), name='guests_kept_a_week_to_ten_years')],
             },
         ),
         migrations.CreateModel(
@@ -72,6 +73,7 @@ class Migration(migrations.Migration):
                 ('guest_messages_since', models.DateTimeField(blank=True, editable=False, null=True)),
                 ('guest_channels', models.CharField(choices=[('email', 'E-mail'), ('sms', 'SMS'), ('both', 'E-mail and SMS')], default='email', max_length=5, verbose_name='Messages go by')),
                 ('guest_lead_hours', models.PositiveSmallIntegerField(default=0, validators=[django.core.validators.MaxValueValidator(720)], verbose_name='Not earlier than this many hours before the arrival')),
+                ('guests_kept_days', models.PositiveSmallIntegerField(default=365, help_text='Then a name becomes a number, and contacts, messages and notes go. Doors and times stay in the log.', validators=[django.core.validators.MinValueValidator(7), django.core.validators.MaxValueValidator(3650)], verbose_name='Days that guests’ names and contacts are kept after their stay')),
                 ('created_at', models.DateTimeField(blank=True, editable=False)),
                 ('history_change_reason', models.TextField(blank=True, default='')),
                 ('history_id', models.AutoField(primary_key=True, serialize=False)),

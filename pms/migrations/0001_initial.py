@@ -208,6 +208,7 @@ class Migration(migrations.Migration):
                 ('guest_email', locks.vault.EncryptedTextField(blank=True, default='')),
                 ('guest_phone', locks.vault.EncryptedTextField(blank=True, default='')),
                 ('companions', models.JSONField(blank=True, default=list)),
+                ('erased_refs', models.JSONField(blank=True, default=list, editable=False)),
                 ('room_ref', models.CharField(blank=True, max_length=60)),
                 ('room_name', models.CharField(blank=True, max_length=100)),
                 ('arrival_on', models.DateField()),

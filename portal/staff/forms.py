@@ -97,6 +97,13 @@ class PropertyForm(forms.ModelForm):  # type: ignore[type-arg]
         max_value=12,
         error_messages=dict.fromkeys(("min_value", "max_value"), "Choose 4 to 12 digits."),
     )
+    guests_kept_days = forms.IntegerField(
+        label="Days that guests’ names and contacts are kept after their stay",
+        min_value=7,
+        max_value=3650,
+        help_text="Then a name becomes a number, and contacts, messages and notes go. Doors and times stay in the log.",
+        error_messages=dict.fromkeys(("min_value", "max_value"), "Choose 7 to 3650 days."),
+    )
 
     class Meta:
         model = Property
@@ -118,6 +125,7 @@ class PropertyForm(forms.ModelForm):  # type: ignore[type-arg]
             "guest_messages",
             "guest_channels",
             "guest_lead_hours",
+            "guests_kept_days",
         ]
         labels = {
             "timezone": "Time zone",

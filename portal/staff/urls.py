@@ -16,6 +16,7 @@ from portal.staff import (
     discoveries,
     doors,
     foreign,
+    guests,
     handover,
     integrations,
     key_adding,
@@ -131,6 +132,8 @@ urlpatterns = [
         key_credentials.add_credential,
         name="add_credential",
     ),
+    path("keys/<int:key_id>/people/<int:person_id>/erase/", guests.erase, name="erase_guest"),
+    path("keys/<int:key_id>/people/<int:person_id>/export/", guests.export, name="export_guest"),
     path(
         "keys/<int:key_id>/people/<int:person_id>/keycard/",
         key_cards.encode_card,

@@ -57,6 +57,9 @@ def test_their_ids_are_404_in_addresses(api, seaview, theirs):
     assert api.patch(f"keys/{key}/doors/{door}/", {"allow_provisioning": False}).status_code == 404
     assert api.delete(f"keys/{key}/doors/{door}/").status_code == 404
     assert api.post(f"keys/{key}/doors/{door}/try-now/").status_code == 404
+    person = theirs["key"].people.get().pk
+    assert api.post(f"keys/{key}/people/{person}/erase/", {"word": "ERASE"}).status_code == 404
+    assert api.get(f"keys/{key}/people/{person}/export/").status_code == 404
 
 
 def test_a_door_of_another_key_is_404_under_this_key(api, seaview):

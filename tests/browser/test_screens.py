@@ -26,6 +26,8 @@ NOT_SCREENS = {
     # Answers for programs.
     "healthz",
     "pulse",
+    # A download.
+    "export_guest",
     "tonight_worker",
     # Ways to another screen.
     "start",

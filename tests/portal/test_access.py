@@ -66,6 +66,8 @@ TABLE: dict[str, tuple[Right | str, str, tuple[str, ...]]] = {
     "regenerate": (Right.EDIT_KEYS, "GET", ("key_id", "credential_id")),
     "add_credential": (Right.EDIT_KEYS, "GET", ("key_id", "person_id")),
     "encode_card": (Right.EDIT_KEYS, "GET", ("key_id", "person_id")),
+    "erase_guest": (Right.ERASE_GUESTS, "GET", ("key_id", "person_id")),
+    "export_guest": (Right.ERASE_GUESTS, "GET", ("key_id", "person_id")),
     "doors": (Right.SEE_DOORS, "GET", ()),
     "add_door": (Right.EDIT_DOORS, "GET", ()),
     "door": (Right.SEE_DOORS, "GET", ("door_id",)),
