@@ -273,7 +273,9 @@ if env.bool("BEHIND_PROXY", default=HTTPS):
 
 EMAIL_CONFIG = env.email("EMAIL_URL", default="consolemail://")
 vars().update(EMAIL_CONFIG)
-EMAIL_TIMEOUT = EMAIL_CONFIG.get("EMAIL_TIMEOUT") or 10  # seconds; a mail server that hangs keeps nobody
+EMAIL_TIMEOUT = (
+    EMAIL_CONFIG.get("EMAIL_TIMEOUT") or 10
+)  # seconds; a mail server that hangs keeps nobody
 DEFAULT_FROM_EMAIL = env("DEFAULT_FROM_EMAIL", default="Portal <portal@localhost>")
 # An SMS gateway that takes a POST of JSON; without one, and without a mail server, messages to guests become files.
 SMS_URL = env("SMS_URL", default="")

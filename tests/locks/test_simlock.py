@@ -114,6 +114,7 @@ def test_a_lock_is_discovered_with_what_it_can_do(server: SimlockServer, vendor:
             "code_max": 9,
             "max_codes": 250,
             "shows_values": True,
+            "whole_hours": False,
         },
     }
     assert locks["L2"]["gateway"] == {"id": "G1", "online": True}
