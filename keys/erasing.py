@@ -173,7 +173,8 @@ def _from_notes(keys: Sequence[Key], words: Words) -> int:
 
 
 def due(property: Property, *, now: datetime) -> QuerySet[Guest]:  # noqa: A002
-    """The guests of a hotel whose last key is over for longer than the hotel keeps them, whichever row they have it by."""
+    """The guests of a hotel whose last key is over for longer than the hotel keeps them, whichever row they have it by, and
+    who have no stay to come, which has no key as long as it is tentative or has no room."""
     limit = now - timedelta(days=property.guests_kept_days)
     not_past = Q(key__over_at__gt=limit) & (Q(key__revoked_at=None) | Q(key__revoked_at__gt=limit))
     people = Person.objects.filter(not_past)
@@ -183,7 +184,9 @@ def due(property: Property, *, now: datetime) -> QuerySet[Guest]:  # noqa: A002
         guest__property=OuterRef("property"),
         guest__external_id=OuterRef("external_id"),
     )
+    stays = Reservation.objects.filter(property=property, departure_on__gte=limit.date())
     rows = Guest.objects.filter(property=property, erased_at=None, people__isnull=False)
+    rows = rows.exclude(external_id__in=stays.exclude(guest_ref="").values("guest_ref"))
     return rows.filter(~Exists(own), ~Exists(alike)).distinct()
 
 

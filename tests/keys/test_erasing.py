@@ -322,6 +322,21 @@ def test_guests_are_forgotten_by_the_clock_when_their_hotel_says_so():
     assert erasing.forget_due(now=now()) == 0
 
 
+def test_a_guest_who_comes_again_is_not_forgotten_though_nothing_has_a_key_yet():
+    hotel = Hotel()
+    hotel.property.guests_kept_days = 30
+    hotel.property.save()
+    guest = by_hand(hotel, days_ago=31).people.get().guest
+    Guest.objects.filter(pk=guest.pk).update(external_id="gst-comes-again")
+    booked = replace(hotel.stay, external_id="8", number="8", state=StayState.TENTATIVE)
+    booked = replace(booked, guest_ref="gst-comes-again", checked_in=False, companions=())
+    sync.apply(integration=hotel.pms, stays=[booked], now=now())
+    follow_all(now=now())
+    assert erasing.forget_due(now=now()) == 0
+    guest.refresh_from_db()
+    assert guest.name == NAME
+
+
 def test_the_export_holds_what_is_held_and_codes_only_by_right():
     hotel = Hotel()
     plant(hotel)
