@@ -53,7 +53,7 @@ def test_an_outage_of_three_hundred_costs_three_clicks_though_the_worker_is_kill
     in_house, coming = guests_before(hotel)
     page = visits.open()
     pressed = presses(page)
-    sign_in_as(page, hotel.access["people"]["owner"], hotel.access["password"])
+    sign_in_as(page, hotel.access["people"]["owner"], hotel.access["password"], to="Tonight")
     see_the_alert(page, hotel)
     rooms = in_house | coming | change_meanwhile(hotel, in_house, coming)
     assert len(rooms) == CHANGED
