@@ -356,7 +356,7 @@ def _troubles(told: Answer, row: Row, now: datetime, tried: bool) -> list[Troubl
     """An episode opens when a credential is due and not on its lock, or must go and has not."""
     facts = told.facts
     waiting = told.decision.action is Action.WAIT
-    leaving = {Hold.STILL_ON_LOCK, Hold.REMOVAL_PENDING} & set(told.decision.holds)
+    leaving = _must_go(told)
     in_hand = facts.on_lock is OnLock.ACCEPTED and row.problem == AT_WORK
     if in_hand and facts.reach is Reach.READY and not tried:
         return []
@@ -379,6 +379,10 @@ def _troubles(told: Answer, row: Row, now: datetime, tried: bool) -> list[Troubl
     if tried or (waiting and (begun or (unreachable and not gated))):
         return [_trouble(told, row, now, NOT_WRITTEN, tried)]
     return []
+
+
+def _must_go(told: Answer) -> bool:
+    return not {Hold.STILL_ON_LOCK, Hold.REMOVAL_PENDING}.isdisjoint(told.decision.holds)
 
 
 def _trouble(told: Answer, row: Row, now: datetime, kind: str, tried: bool) -> Trouble:  # noqa: FBT001
@@ -408,4 +412,7 @@ def _closed(told: Answer, row: Row, now: datetime) -> list[tuple[Line, str, bool
     gone = facts.on_lock is OnLock.ABSENT
     if gone or (told.decision.action is Action.DONE and facts.phase is not Phase.OVER):
         closed.append((line, NOT_REMOVED, True))
+    elif facts.phase is not Phase.OVER and told.decision.action is not Action.REMOVE:
+        if not _must_go(told):  # it may be there again, though what is there is not the newest
+            closed.append((line, NOT_REMOVED, False))
     return closed

@@ -139,10 +139,17 @@ def clears_due(hotel: Hotel, *, now: datetime) -> dict[str, set[str]]:
 
 
 def late_clears(hotel: Hotel, due: dict[str, set[str]]) -> list[str]:
-    """Writes that left for a lock while it still held something that had to go and was not even tried."""
+    """Writes that left for a lock while it still held something that had to go and was not even tried.
+
+    A removal whose outcome was unknown is looked up first; if it was lost once more, it waits its pause like any that failed.
+    """
     wrong = []
+    paused = Assignment.objects.filter(
+        property=hotel.property, sent_revision=None, retry_at__gt=hotel.clock()
+    )
+    waiting = {f"k{key_id}a{pk}" for key_id, pk in paused.values_list("key_id", "pk")}
     for ref, handles in due.items():
-        left = set(handles)
+        left = set(handles) - waiting
         for call in hotel.wall.locks[ref].calls:
             if call.verb == "remove":
                 left.discard(call.handle)
