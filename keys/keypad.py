@@ -57,20 +57,33 @@ def caution(names: Sequence[str]) -> str:
 
 def own_codes(hotel: Property, *, now: datetime) -> QuerySet[Assignment]:
     """The places whose locks have a code of the keypad's, of keys that are not over."""
-    return Assignment.objects.filter(property=hotel, own_secret__isnull=False, ends_at__gt=now)
+    return Assignment.objects.filter(
+        property=hotel,
+        own_secret__isnull=False,
+        reserved_digest__isnull=False,
+        ends_at__gt=now,
+        credential__retired_at=None,
+        key__revoked_at=None,
+        key__departed_at=None,
+    )
 
 
 def put_back(hotel: Property, *, now: datetime) -> None:
-    """Let the codes of the keys count again at every lock."""
+    """Let the codes of the keys count again at every lock. Where another guest was given that code at the door meanwhile,
+    what was set at the keypad stays."""
     places = own_codes(hotel, now=now).select_related("credential")
     for place in list(places.order_by("id")):
-        mark(
-            Assignment.objects.filter(pk=place.pk),
-            now=now,
-            own_secret=None,
-            reserved_digest=place.credential.secret_digest,
-            revision=F("revision") + 1,
-        )
+        try:
+            with transaction.atomic():
+                mark(
+                    Assignment.objects.filter(pk=place.pk),
+                    now=now,
+                    own_secret=None,
+                    reserved_digest=place.credential.secret_digest,
+                    revision=F("revision") + 1,
+                )
+        except IntegrityError:
+            log.warning("our code is taken at the door of place %s: the other stays", place.pk)
 
 
 def _new_code(row: Row, secret: str, there: Sequence[Held], now: datetime) -> str:

@@ -27,6 +27,8 @@ def pair_lock(*, lock: Lock, door: Door | None, by: Actor, now: datetime) -> Loc
     did it. Raises Refused with field door while anything is, or may be, on the lock.
     """
     with transaction.atomic():
+        if door is not None:
+            whole_hours.hold_keys(door, now=now)
         Writer.objects.select_for_update(no_key=True).get(pk=lock.writer_id)
         lock = Lock.objects.select_for_update(no_key=True).get(pk=lock.pk)
         if lock.door_id == (door.pk if door else None):

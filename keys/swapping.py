@@ -14,7 +14,7 @@ from functools import partial
 from django.db import transaction
 from django.db.models import Q, QuerySet
 
-from keys import pairing
+from keys import pairing, whole_hours
 from keys.facts import Row, answer, rows_of
 from keys.ledger import mark
 from keys.models import Assignment, Credential
@@ -70,6 +70,8 @@ def swap_lock(*, old: Lock, new: Lock, was_reset: bool, by: Actor, now: datetime
     gone, or until ``was_emptied``. Raises Refused with field lock, or was_reset while Portal speaks with the old lock.
     """
     with transaction.atomic(), acting(by.because("the door got a new lock")):
+        if old.door is not None:
+            whole_hours.hold_keys(old.door, now=now)
         old, new = _locked(old, new)
         door = _door_of(old, new)
         places = pairing.in_order(Assignment.objects.filter(lock=old))
@@ -190,7 +192,7 @@ def _retired_copy(credential: Credential, *, now: datetime) -> Credential:
 
 
 def _again(place: Assignment, lock: Lock, now: datetime) -> Assignment:
-    """The place of the same credential on the new lock."""
+    """The place of the same credential on the new lock, with the code that its guest set at the keypad of the old one."""
     digest = place.reserved_digest
     return Assignment(
         property_id=place.property_id,
@@ -202,6 +204,7 @@ def _again(place: Assignment, lock: Lock, now: datetime) -> Assignment:
         writer_id=lock.writer_id,
         kind=place.kind,
         reserved_digest=None if digest is None or digest.startswith("stray:") else digest,
+        own_secret=place.own_secret,
         starts_at=place.starts_at,
         ends_at=place.ends_at,
         next_attempt_at=now,

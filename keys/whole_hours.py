@@ -9,11 +9,11 @@ from datetime import datetime
 
 from django.db.models import Q, QuerySet
 
-from keys.keychain import locked, place, window_of_door
+from keys.keychain import locked, locked_doors, place, window_of_door
 from keys.models import Key, KeychainDoor
 from keys.refusal import Refused
 from locks.clock import on_the_hour, zone
-from locks.models import Lock, Property
+from locks.models import Door, Lock, Property
 
 ROUND, REFUSE = Property.WholeHours.ROUND, Property.WholeHours.REFUSE
 Window = tuple[datetime, datetime]
@@ -66,6 +66,12 @@ def touched(hotel: Property, *, now: datetime) -> int:
         if on_the_hour(*(asked := window_of_door(door.key, door)), tz) != asked
     }
     return len(keys)
+
+
+def hold_keys(door: Door, *, now: datetime) -> None:
+    """Lock the keys of this door if ``place_again`` may come to them: keys are locked before locks and places are."""
+    if Lock.objects.filter(property_id=door.property_id, whole_hours=True).exists():
+        locked_doors(KeychainDoor.objects.filter(door=door, removed_at=None, key__ends_at__gt=now))
 
 
 def place_again(locks: QuerySet[Lock], *, now: datetime) -> None:

@@ -11,8 +11,10 @@ from django.test import Client
 
 from keys import issuing
 from keys.delivery import look
+from keys.keypad import own_codes
 from keys.message_truth import truth_of
 from keys.models import Assignment
+from keys.swapping import swap_lock
 from locks import listening
 from locks.log_models import DoorLogEntry
 from locks.models import Lock
@@ -152,6 +154,35 @@ def test_restoring_ours_again_is_previewed_and_puts_it_back(lock, simlock, boss)
     set_to(boss, "restore", change_rules="yes")
     look(now=now())
     assert on_lock(simlock) == [code_of(key)]
+
+
+def test_ours_stays_away_where_another_guest_was_given_it_meanwhile(lock, simlock, boss):
+    set_to(boss, "honor")
+    key = key_for(lock.door)
+    look(now=now())
+    changed_at_keypad(lock, simlock)
+    other = key_for(lock.door, guest="Bob", allow=False)
+    digest = key.credentials.get().secret_digest
+    Assignment.objects.filter(key=other).update(reserved_digest=digest)
+    saved = set_to(boss, "restore", change_rules="yes")
+    assert saved.status_code == 302
+    look(now=now())
+    assert on_lock(simlock) == [NEW]
+
+
+def test_the_code_of_the_keypad_goes_to_the_lock_that_takes_the_place_of_its_own(
+    lock, simlock, boss, account
+):
+    set_to(boss, "honor")
+    key_for(lock.door)
+    look(now=now())
+    changed_at_keypad(lock, simlock)
+    simlock.add_lock("L2")
+    spare = factories.LockFactory(account=account, external_id="L2", door=None)
+    swap_lock(old=lock, new=spare, was_reset=False, by=BY, now=now())
+    eventually(lambda: (look(now=now()), on_lock(simlock) == [])[1])
+    assert [one["value"] for one in simlock.memory("L2").values()] == [NEW]
+    assert own_codes(lock.property, now=now()).count() == 1
 
 
 def test_a_code_that_another_guest_has_at_the_door_is_not_kept(lock, simlock, boss):
