@@ -104,6 +104,7 @@ def change_master_code(*, lock: Lock, code: str, by: Actor, now: datetime) -> Er
     if not lock.code_min <= len(code) <= lock.code_max:
         raise Refused("code", problem)
     with transaction.atomic():
+        Lock.objects.select_for_update(of=("self",), no_key=True).get(pk=lock.pk)  # one at a time
         waiting = Errand.objects.filter(lock=lock, what=Errand.What.MASTER_CODE, done_at=None)
         if waiting.exists():
             raise Refused("code", "A change of the master code still waits for this lock.")
