@@ -28,6 +28,7 @@ BY_PEOPLE = (Source.PORTAL.value, Source.API.value, Source.ADMIN.value, Source.C
 BY_HAND = (
     LogCode.BACKUP_GIVEN.value,
     LogCode.REMOTE_UNLOCK.value,
+    LogCode.MASTER_CODE.value,
     LogCode.FOREIGN_ADOPTED.value,
     LogCode.FOREIGN_REMOVED.value,
 )
@@ -88,7 +89,7 @@ def told(*, property_id: int, since: datetime, until: datetime) -> Shift:
         happened_at__lt=until,
     )
     by_hand = list(lines.select_related("door").order_by("-happened_at", "-id")[:MOST])
-    overrides = _overrides(property_id, since, until)
+    overrides, all_read = _overrides(property_id, since, until)
     ids = {one.key_id for one in (*still_open, *healed)} | {one.key_id for one in overrides}
     rows = Key.objects.filter(property_id=property_id, pk__in=ids).values_list("id", "label")
     lists: tuple[Sequence[Any], ...] = (still_open, healed, by_hand, overrides)
@@ -102,7 +103,7 @@ def told(*, property_id: int, since: datetime, until: datetime) -> Shift:
         overrides=overrides,
         by_hand=by_hand,
         names=dict(rows),
-        is_whole=all(len(some) < MOST for some in lists),
+        is_whole=all_read and all(len(some) < MOST for some in lists),
     )
 
 
@@ -122,10 +123,12 @@ class _Change(NamedTuple):
     why: str
 
 
-def _overrides(property_id: int, since: datetime, until: datetime) -> list[Override]:
-    changes = [*_switched(property_id, since, until), *_rekeyed(property_id, since, until)]
-    changes.sort(key=lambda one: one.at, reverse=True)
-    return _gathered(changes)[:MOST]
+def _overrides(property_id: int, since: datetime, until: datetime) -> tuple[list[Override], bool]:
+    """The lines, and whether all changes were read for them."""
+    switched = list(_switched(property_id, since, until))
+    rekeyed = list(_rekeyed(property_id, since, until))
+    changes = sorted([*switched, *rekeyed], key=lambda one: one.at, reverse=True)
+    return _gathered(changes)[:MOST], max(len(switched), len(rekeyed)) < MOST_CHANGES
 
 
 def _gathered(changes: Iterable[_Change]) -> list[Override]:
