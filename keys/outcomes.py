@@ -412,7 +412,6 @@ def _closed(told: Answer, row: Row, now: datetime) -> list[tuple[Line, str, bool
     gone = facts.on_lock is OnLock.ABSENT
     if gone or (told.decision.action is Action.DONE and facts.phase is not Phase.OVER):
         closed.append((line, NOT_REMOVED, True))
-    elif facts.phase is not Phase.OVER and told.decision.action is not Action.REMOVE:
-        if not _must_go(told):  # it may be there again, though what is there is not the newest
-            closed.append((line, NOT_REMOVED, False))
+    elif not (facts.phase is Phase.OVER or told.decision.action is Action.REMOVE or _must_go(told)):
+        closed.append((line, NOT_REMOVED, False))  # it may be there again, though not the newest
     return closed
