@@ -9,12 +9,17 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def eventually(condition: Callable[[], T], seconds: float = 20.0, *, every: float = 0.1) -> T:
+LONGEST_PAUSE_S = 0.5
+
+
+def eventually(condition: Callable[[], T], seconds: float = 20.0, *, every: float = 0.05) -> T:
     """Wait until the condition gives something true, and return that. An assertion that fails inside counts as not yet.
 
-    Fails after ``seconds`` with what was missing last.
+    Fails after ``seconds`` with what was missing last. The pauses begin with ``every`` and grow: who looks at a page ten
+    times a second keeps the server from what is waited for.
     """
     end = time.monotonic() + seconds
+    pause = every
     while True:
         missing = ""
         try:
@@ -25,10 +30,11 @@ def eventually(condition: Callable[[], T], seconds: float = 20.0, *, every: floa
         assert time.monotonic() < end, (
             f"what was waited for did not happen in {seconds:g} s{missing}"
         )
-        time.sleep(every)
+        time.sleep(pause)
+        pause = max(every, min(1.4 * pause, LONGEST_PAUSE_S))
 
 
-def stays(condition: Callable[[], object], seconds: float = 1.0, *, every: float = 0.1) -> bool:
+def stays(condition: Callable[[], object], seconds: float = 1.0, *, every: float = 0.2) -> bool:
     """Whether the condition holds now and at every look for so long."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:

@@ -223,6 +223,12 @@ class Hotel:
         self.doors: dict[str, int] = {}
         simlock.add_locks([{"id": name, **_on_the_wall(name)} for name in _all_rooms()])
         self.access = self._furnish()
+        self.client = httpx2.Client(
+            headers={"Authorization": f"Bearer {self.access['token']}"},
+            timeout=30,
+            trust_env=False,
+            limits=httpx2.Limits(max_keepalive_connections=0),
+        )
 
     def _furnish(self) -> dict[str, Any]:
         command = [sys.executable, "-m", "tests.furnish", self.simlock.url, self.simlock.token]
@@ -263,14 +269,7 @@ class Hotel:
 
     def api(self, method: str, path: str, **body: Any) -> Any:
         """Ask the REST API with the owner's token; ``path`` begins after /api/v1. Fails on a refusal."""
-        answer = httpx2.request(
-            method,
-            f"{self.url}/api/v1{path}",
-            json=body or None,
-            headers={"Authorization": f"Bearer {self.access['token']}"},
-            timeout=30,
-            trust_env=False,
-        )
+        answer = self.client.request(method, f"{self.url}/api/v1{path}", json=body or None)
         assert answer.status_code < 400, f"{method} {path}: {answer.status_code} {answer.text}"
         return answer.json() if answer.content else None
 
@@ -495,6 +494,7 @@ class Hotel:
 
     def close(self) -> None:
         """Close the browsers."""
+        self.client.close()
         for browser in self.browsers.values():
             browser.close()
 
