@@ -87,7 +87,7 @@ def test_the_preview_costs_the_same_for_more_reservations(
 ):
     stays_in(hotel, *["r1"] * 40)
     given = sent(boss, mode="live")
-    with django_assert_max_num_queries(20):
+    with django_assert_max_num_queries(23):
         assert boss.post("/settings/property/", given).context["seen"].keys == 40
 
 
