@@ -9,17 +9,17 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-LONGEST_PAUSE_S = 0.5
+SHORTEST_PAUSE_S, LONGEST_PAUSE_S = 0.05, 0.3
 
 
-def eventually(condition: Callable[[], T], seconds: float = 20.0, *, every: float = 0.05) -> T:
+def eventually(condition: Callable[[], T], seconds: float = 20.0, *, every: float = 0) -> T:
     """Wait until the condition gives something true, and return that. An assertion that fails inside counts as not yet.
 
-    Fails after ``seconds`` with what was missing last. The pauses begin with ``every`` and grow: who looks at a page ten
-    times a second keeps the server from what is waited for.
+    Fails after ``seconds`` with what was missing last. Without ``every`` the pauses grow: who looks at a page ten times a
+    second keeps the server from what is waited for.
     """
     end = time.monotonic() + seconds
-    pause = every
+    pause = every or SHORTEST_PAUSE_S
     while True:
         missing = ""
         try:
@@ -31,7 +31,7 @@ def eventually(condition: Callable[[], T], seconds: float = 20.0, *, every: floa
             f"what was waited for did not happen in {seconds:g} s{missing}"
         )
         time.sleep(pause)
-        pause = max(every, min(1.4 * pause, LONGEST_PAUSE_S))
+        pause = every or min(1.4 * pause, LONGEST_PAUSE_S)
 
 
 def stays(condition: Callable[[], object], seconds: float = 1.0, *, every: float = 0.2) -> bool:
