@@ -120,7 +120,7 @@ def draw(*, key: Key, person: Person, wish: CredentialWish, now: datetime) -> Cr
         kind=wish.kind,
         policy=wish.policy,
         secret=secret,
-        secret_digest=fingerprint(key, wish.kind, secret),
+        secret_digest=fingerprint(key.property_id, wish.kind, secret),
         note=note,
         drawn_at=now,
     )
@@ -145,9 +145,9 @@ def replace(*, credential: Credential, because: Door | None, now: datetime) -> N
     _take(credential, secret, f"{old} was taken on {where}, {masked(secret)} used", now=now)
 
 
-def fingerprint(key: Key, kind: str, secret: str) -> str:
+def fingerprint(property_id: int, kind: str, secret: str) -> str:
     """The digest by which equal secrets of one hotel are found."""
-    return digest(secret, scope=f"{key.property_id}:{kind}")
+    return digest(secret, scope=f"{property_id}:{kind}")
 
 
 def masked(secret: str) -> str:
@@ -165,7 +165,7 @@ def _choose(key: Key, wish: CredentialWish, *, except_credential: int | None) ->
     taken = holder_of(
         key=key,
         kind=wish.kind,
-        secret_digest=fingerprint(key, wish.kind, wish.requested),
+        secret_digest=fingerprint(key.property_id, wish.kind, wish.requested),
         except_credential=except_credential,
     )
     if taken is None:
@@ -186,7 +186,7 @@ def _random(key: Key, kind: Kind, *, except_credential: int | None) -> str:
         secret = _code(rules) if rules else secrets.token_urlsafe(24)
         if rules and (is_weak(secret) or secret in rules.room_numbers):
             continue
-        found = fingerprint(key, kind, secret)
+        found = fingerprint(key.property_id, kind, secret)
         if not holder_of(
             key=key, kind=kind, secret_digest=found, except_credential=except_credential
         ):
@@ -208,7 +208,7 @@ def _take(credential: Credential, secret: str, note: str, *, now: datetime) -> N
         by=current_label(),
     )
     credential.secret = secret
-    credential.secret_digest = fingerprint(credential.key, credential.kind, secret)
+    credential.secret_digest = fingerprint(credential.key.property_id, credential.kind, secret)
     credential.revision += 1
     credential.note, credential.drawn_at = note, now
     credential.save()

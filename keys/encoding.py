@@ -99,7 +99,7 @@ async def _stock(account: LockAccount) -> CardStock:
 
 
 def _is_unused(key: Key, card: str, *, now: datetime) -> bool:
-    found = allocation.fingerprint(key, Kind.KEYCARD, card)
+    found = allocation.fingerprint(key.property_id, Kind.KEYCARD, card)
     mine = Q(reserved_digest=found) | Q(lock_digest=found)
     hotel = key.property_id
     held = Credential.objects.filter(property_id=hotel, secret_digest=found, kind=KEYCARD)

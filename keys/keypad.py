@@ -14,6 +14,7 @@ from datetime import datetime
 from django.db import IntegrityError, transaction
 from django.db.models import F, Q, QuerySet
 
+from keys.allocation import fingerprint, masked
 from keys.facts import Row, answer, is_over
 from keys.ledger import mark
 from keys.models import Assignment
@@ -24,7 +25,6 @@ from locks.drivers import Held, Kind
 from locks.log_models import LogCode
 from locks.models import Property
 from locks.pulse import bump
-from locks.vault import digest
 
 log = logging.getLogger(__name__)
 HONOR, RESTORE = Property.KeypadChanges.HONOR, Property.KeypadChanges.RESTORE
@@ -103,7 +103,7 @@ def _keep(row: Row, new: str, *, now: datetime) -> bool:
     wants = Property.objects.filter(pk=row.property_id, keypad_changes=HONOR)
     if not wants.exists():
         return False
-    mine = digest(new, scope=f"{row.property_id}:{Kind.DOOR_CODE.value}")
+    mine = fingerprint(row.property_id, Kind.DOOR_CODE, new)
     others = Assignment.objects.filter(
         Q(reserved_digest=mine) | Q(lock_digest=mine), door_id=row.door_id
     )
@@ -119,7 +119,7 @@ def _keep(row: Row, new: str, *, now: datetime) -> bool:
             ):
                 return False
             line = line_of(row, LogCode.KEPT, now, cause="changed_outside")
-            doorlog.append([line._replace(hint=f"••{new[-2:]}")])
+            doorlog.append([line._replace(hint=masked(new))])
             bump([row.property_id])
     except IntegrityError:  # given to another guest at this moment
         return False
